@@ -1,0 +1,64 @@
+//! Every code that a user can meet. A number is never reused.
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Refused: nothing is touched.
+    Error,
+    /// Probably a mistake.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal $severity:ident;)+) => {
+        /// What kind of complaint a finding is. Numbers: `00` reading, `01` words and shapes,
+        /// `02` inputs, `03` states and steps, `04` templates and shell, `05` commands and bounds.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// All codes, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable name, `TF0103`.
+            pub fn number(self) -> &'static str {
+                match self { $(Self::$name => concat!("TF", $number),)+ }
+            }
+
+            /// How bad it is unless something says otherwise.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)+ }
+            }
+
+            /// What it means, in a sentence or two.
+            pub fn explanation(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, "\n",)+),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file can't be read.
+    Unreadable = "0001" Error;
+    /// The text is not YAML (or, for job data, not JSON).
+    Syntax = "0002" Error;
+    /// A key stands twice in one map.
+    DuplicateKey = "0003" Error;
+    /// The text nests too deep, or repeats itself by aliases too often, to be read safely.
+    TooLarge = "0004" Error;
+    /// YAML that reads as something other than what was meant.
+    YamlTrap = "0005" Error;
+    /// A key that the language does not have at this place.
+    UnknownKey = "0101" Error;
+    /// A value of another type than the key takes.
+    WrongType = "0102" Error;
+    /// An action that the language does not have.
+    UnknownAction = "0103" Error;
+    /// A key that must be there is missing or empty.
+    MissingKey = "0104" Error;
+    /// A name that is not of the form `[a-z][a-z0-9_]*`, or is reserved.
+    BadName = "0105" Error;
+}
