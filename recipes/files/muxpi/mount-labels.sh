@@ -36,7 +36,9 @@ partitions() {
 }
 
 # The kernel may not have looked since the card was written, or may parse no partition tables itself.
-partx -u "$device" >/dev/null 2>&1 ||
+# Deleted first: an update alone keeps partitions that the new table no longer has.
+partx -d "$device" >/dev/null 2>&1 || :
+partx -a "$device" >/dev/null 2>&1 ||
     partprobe "$device" >/dev/null 2>&1 ||
     blockdev --rereadpt "$device" >/dev/null 2>&1 ||
     note "$device: the partition table could not be read again; going by what the kernel knows"

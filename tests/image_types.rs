@@ -1,0 +1,327 @@
+//! muxpi's scripts against real, partitioned images on loop devices: mounted, recognised, unmounted.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says so when it fails or is skipped"
+)]
+
+#[path = "support/image.rs"]
+mod image;
+#[path = "support/image_kinds.rs"]
+mod image_kinds;
+#[path = "support/sshd.rs"]
+mod sshd;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use image::{Card, Image, program, run};
+use image_kinds::KINDS;
+use tempfile::TempDir;
+
+/// A card with an image on it, and the folder below which its partitions are mounted.
+struct Bench {
+    card: Card,
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new(image: &Image) -> Option<Bench> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("image");
+        image.build(&path)?;
+        Some(Bench {
+            card: Card::attach(&path)?,
+            folder,
+        })
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("mnt")
+    }
+
+    fn script(&self, name: &str, args: &[&Path]) -> Output {
+        script(&["sh"], name, args)
+    }
+
+    fn mount(&self) -> Output {
+        self.script("mount-labels.sh", &[self.card.node(), &self.root()])
+    }
+
+    fn detect(&self) -> Output {
+        self.script("detect-image.sh", &[&self.root()])
+    }
+
+    fn unmount(&self) -> Output {
+        self.script("umount-labels.sh", &[&self.root()])
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.unmount();
+    }
+}
+
+fn script(shell: &[&str], name: &str, args: &[&Path]) -> Output {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/muxpi");
+    Command::new(shell[0])
+        .args(&shell[1..])
+        .arg(folder.join(name))
+        .args(args)
+        .output()
+        .expect("a shell")
+}
+
+#[track_caller]
+fn succeeds(output: &Output) -> String {
+    assert!(output.status.success(), "{}", errors(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn mounts_below(root: &Path) -> usize {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("/proc");
+    mounts.matches(&*root.to_string_lossy()).count()
+}
+
+#[test]
+fn every_kind_of_image_is_mounted_recognised_and_unmounted() {
+    for (word, build) in KINDS {
+        let Some(bench) = Bench::new(&build()) else {
+            return;
+        };
+        succeeds(&bench.mount());
+        assert_eq!(succeeds(&bench.detect()), format!("{word}\n"));
+        succeeds(&bench.unmount());
+        assert_eq!(mounts_below(&bench.root()), 0);
+        assert!(!bench.root().exists());
+    }
+}
+
+#[test]
+fn versions_are_compared_as_numbers() {
+    #[track_caller]
+    fn case(files: &[(&str, &str)], word: &str) {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for (path, content) in files {
+            let place = root.path().join("writable").join(path);
+            fs::create_dir_all(place.parent().expect("it is in the folder")).expect("a folder");
+            fs::write(place, content).expect("a file");
+        }
+        let detected = script(&["sh"], "detect-image.sh", &[root.path()]);
+        if !rustix::process::geteuid().is_root() && !detected.status.success() {
+            return eprintln!("skipped: this test needs root");
+        }
+        assert_eq!(succeeds(&detected), format!("{word}\n"));
+    }
+    let stamp = |text| [(".disk/info", text)];
+    case(
+        &stamp("iot-a-classic-server-2004-1"),
+        "ce-oem-iot-before-24",
+    );
+    case(
+        &stamp("iot-a-classic-desktop-2404-1"),
+        "ce-oem-iot-24-and-beyond",
+    );
+    case(&stamp("iot-a-b-core-22-1"), "ce-oem-iot-before-24");
+    case(&stamp("iot-a-b-core-24-1"), "ce-oem-iot-24-and-beyond");
+    case(
+        &stamp("iot-a-classic-server-24-1"),
+        "ce-oem-iot-24-and-beyond",
+    );
+    case(&stamp("Ubuntu 24.04 LTS"), "unknown");
+    let desktop = |version| [("usr/bin/firefox", ""), ("etc/os-release", version)];
+    case(&desktop("VERSION_ID=\"24.10\"\n"), "pi-desktop");
+    case(&desktop("VERSION_ID=25\n"), "pi-desktop-25");
+    case(&desktop("VERSION_ID='100.04'\n"), "pi-desktop-25");
+    case(&desktop("VERSION_ID=\"9.04\"\n"), "pi-desktop");
+    case(&desktop("NAME=Ubuntu\n"), "pi-desktop");
+}
+
+#[test]
+fn labels_that_are_no_folder_names_are_passed_over() {
+    let image = Image::new()
+        .ext4("..", &[])
+        .ext4("/etc", &[])
+        .ext4("two words", &[])
+        .ext4("writable", &[("etc/", "")]);
+    let Some(bench) = Bench::new(&image) else {
+        return;
+    };
+    let mounted = bench.mount();
+    let said = succeeds(&mounted);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(bench.root().join("two words/lost+found").exists());
+    assert!(errors(&mounted).contains("the label '..' can't be the name of a folder"));
+    assert!(errors(&mounted).contains("the label '/etc' can't be the name of a folder"));
+    succeeds(&bench.unmount());
+    assert!(!bench.root().exists());
+}
+
+#[test]
+fn a_partition_that_cannot_be_mounted_is_reported_and_passed_over() {
+    let Some(bench) = Bench::new(&Image::new().ext4("broken", &[]).ext4("writable", &[])) else {
+        return;
+    };
+    // The magic number stays, so that the label is still found; the block count is beyond reason.
+    let mut file = fs::File::options()
+        .write(true)
+        .open(bench.card.file())
+        .expect("the card");
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start((1 << 20) + 1024 + 4)).expect("seek");
+    std::io::Write::write_all(&mut file, &[0xff; 4]).expect("write");
+    drop(file);
+    run(program("blockdev")
+        .arg("--flushbufs")
+        .arg(bench.card.node()));
+    let mounted = bench.mount();
+    assert_eq!(succeeds(&mounted).lines().count(), 1);
+    assert!(
+        errors(&mounted).contains("('broken') can't be mounted"),
+        "{}",
+        errors(&mounted)
+    );
+    assert!(!bench.root().join("broken").exists());
+}
+
+#[test]
+fn nothing_to_mount_is_a_failure_with_a_reason() {
+    let Some(unlabelled) = Bench::new(&Image::new().ext4("", &[])) else {
+        return;
+    };
+    let mounted = unlabelled.mount();
+    assert_eq!(mounted.status.code(), Some(1));
+    assert!(
+        errors(&mounted).contains("no partition of /dev/loop"),
+        "{}",
+        errors(&mounted)
+    );
+    assert!(errors(&mounted).contains("has a label"));
+    assert!(!unlabelled.root().exists());
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(blank) = Card::blank(folder.path(), 1) else {
+        return;
+    };
+    let mounted = script(
+        &["sh"],
+        "mount-labels.sh",
+        &[blank.node(), &folder.path().join("mnt")],
+    );
+    assert_eq!(mounted.status.code(), Some(1));
+    assert!(
+        errors(&mounted).contains("has no partitions"),
+        "{}",
+        errors(&mounted)
+    );
+
+    let mounted = script(
+        &["sh"],
+        "mount-labels.sh",
+        &[blank.file(), &folder.path().join("mnt")],
+    );
+    assert!(errors(&mounted).contains("is not a block device"));
+}
+
+#[test]
+fn a_filesystem_without_a_partition_table_is_mounted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(card) = Card::blank(folder.path(), 16) else {
+        return;
+    };
+    run(program("mkfs.ext4")
+        .args(["-q", "-F", "-L", "writable"])
+        .arg(card.node()));
+    let root = folder.path().join("mnt");
+    let mounted = script(&["sh"], "mount-labels.sh", &[card.node(), &root]);
+    succeeds(&mounted);
+    assert!(root.join("writable/lost+found").exists());
+    succeeds(&script(&["sh"], "umount-labels.sh", &[&root]));
+}
+
+#[test]
+fn mounting_and_unmounting_twice_does_no_harm() {
+    let Some(bench) = Bench::new(&Image::new().ext4("writable", &[("etc/", "")])) else {
+        return;
+    };
+    succeeds(&bench.mount());
+    succeeds(&bench.mount());
+    assert_eq!(mounts_below(&bench.root()), 1);
+    // A leftover inside: another filesystem, mounted where the image has a folder.
+    run(program("mount")
+        .args(["-t", "tmpfs", "none"])
+        .arg(bench.root().join("writable/etc")));
+    assert_eq!(mounts_below(&bench.root()), 2);
+    succeeds(&bench.unmount());
+    succeeds(&bench.unmount());
+    assert_eq!(mounts_below(&bench.root()), 0);
+    assert!(!bench.root().exists());
+}
+
+#[test]
+fn an_image_that_leads_out_of_itself_is_refused() {
+    let image = Image::new().ext4(
+        "writable",
+        &[("etc/cloud/", ""), ("etc/sudoers.d", "-> /etc/sudoers.d")],
+    );
+    let Some(bench) = Bench::new(&image) else {
+        return;
+    };
+    succeeds(&bench.mount());
+    let detected = bench.detect();
+    assert_eq!(detected.status.code(), Some(1));
+    assert!(
+        errors(&detected).contains("writable/etc/sudoers.d leads out of it, to /etc/sudoers.d"),
+        "{}",
+        errors(&detected)
+    );
+}
+
+#[test]
+fn the_card_may_be_written_anew_between_two_runs() {
+    let Some(bench) = Bench::new(&Image::new().ext4("writable", &[]).ext4("old", &[])) else {
+        return;
+    };
+    assert_eq!(succeeds(&bench.mount()).lines().count(), 2);
+    succeeds(&bench.unmount());
+    let second = bench.folder.path().join("second");
+    let Some(()) = Image::new()
+        .ext4("ubuntu-seed", &[("snaps/", "")])
+        .build(&second)
+    else {
+        return;
+    };
+    run(program("dd")
+        .arg(format!("if={}", second.display()))
+        .arg(format!("of={}", bench.card.node().display()))
+        .args(["bs=1M", "conv=fsync"]));
+    assert_eq!(succeeds(&bench.mount()).lines().count(), 1);
+    assert_eq!(succeeds(&bench.detect()), "core20\n");
+}
+
+#[test]
+fn the_scripts_run_in_busybox_too() {
+    if sshd::find_program("busybox").is_none() {
+        return eprintln!("skipped: this test needs busybox");
+    }
+    let Some(bench) = Bench::new(&Image::new().ext4("writable", &[("system-data/", "")])) else {
+        return;
+    };
+    let shell = ["busybox", "sh"];
+    succeeds(&script(
+        &shell,
+        "mount-labels.sh",
+        &[bench.card.node(), &bench.root()],
+    ));
+    assert_eq!(
+        succeeds(&script(&shell, "detect-image.sh", &[&bench.root()])),
+        "core\n"
+    );
+    succeeds(&script(&shell, "umount-labels.sh", &[&bench.root()]));
+    assert!(!bench.root().exists());
+}
