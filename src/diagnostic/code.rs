@@ -51,6 +51,8 @@ codes! {
     TooLarge = "0004" Error;
     /// YAML that reads as something other than what was meant.
     YamlTrap = "0005" Error;
+    /// YAML that recipes do not use: tags, merge keys, several documents, keys that are not texts.
+    UnsupportedYaml = "0006" Error;
     /// A key that the language does not have at this place.
     UnknownKey = "0101" Error;
     /// A value of another type than the key takes.

@@ -1,9 +1,12 @@
 //! The recipe language: its types, how a recipe is read, and the vocabulary of actions.
 
+pub mod duration;
 mod kinds;
 pub mod model;
+pub mod size;
 pub mod template;
 pub mod vocabulary;
+pub mod yaml;
 
 pub use kinds::{ErrorKind, KindSet, Verdict};
 
