@@ -6,6 +6,7 @@
 //! `diagnostic`.
 
 pub mod diagnostic;
+pub mod image;
 pub mod machine;
 
 pub mod recipe;
