@@ -1,0 +1,200 @@
+//! The virtual lab itself, by OpenSSH's own client: its parts do what such parts do.
+#![allow(
+    clippy::print_stderr,
+    reason = "a skipped test says so, and the lab what it sees"
+)]
+
+#[path = "../examples/virtual-lab/lab/mod.rs"]
+mod lab;
+
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use lab::{Fault, Lab, Setup};
+
+fn start(fault: Fault) -> Option<Lab> {
+    if Command::new("ssh").arg("-V").output().is_err() {
+        eprintln!("skipped: this test needs ssh (openssh-client)");
+        return None;
+    }
+    let setup = Setup {
+        fault,
+        image_mib: 2,
+        boot: Duration::from_millis(100),
+        echo: false,
+    };
+    let lab = Lab::start_with(&setup).expect("a lab");
+    fs::create_dir_all(lab.dir().join("board/.ssh")).expect("a folder");
+    fs::copy(
+        lab.home().join(".ssh/id_ed25519.pub"),
+        lab.dir().join("board/.ssh/authorized_keys"),
+    )
+    .expect("the board's keys");
+    Some(lab)
+}
+
+fn ssh(lab: &Lab, host: SocketAddr, command: &str, input: &[u8]) -> Output {
+    let mut child = Command::new("ssh")
+        .args([
+            "-F",
+            "none",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "BatchMode=yes",
+        ])
+        .args(["-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=5", "-o"])
+        .arg(format!(
+            "UserKnownHostsFile={}",
+            lab.dir().join("known_hosts").display()
+        ))
+        .arg("-i")
+        .arg(lab.home().join(".ssh/id_ed25519"))
+        .args(["-p", &host.port().to_string()])
+        .arg(format!("ubuntu@{}", host.ip()))
+        .arg(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ssh can be executed");
+    // One that ends before it has read everything shows in its status.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    child.wait_with_output().expect("ssh ends")
+}
+
+#[track_caller]
+fn control(lab: &Lab, command: &str, input: &[u8]) -> String {
+    let output = ssh(lab, lab.control(), command, input);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn power_cycle(lab: &Lab) {
+    let status = Command::new(lab.dir().join("bin/power"))
+        .arg("cycle")
+        .status();
+    assert!(status.expect("a script").success());
+}
+
+fn host_key(lab: &Lab) -> String {
+    let known = fs::read_to_string(lab.dir().join("known_hosts")).expect("known hosts");
+    let port = lab.board().port().to_string();
+    known
+        .lines()
+        .rfind(|line| line.contains(&port))
+        .expect("the board's key")
+        .to_owned()
+}
+
+#[test]
+fn a_board_boots_from_its_card_with_a_new_host_key_each_time() {
+    let Some(lab) = start(Fault::None) else {
+        return;
+    };
+    assert!(lab.wait_for("board: no image on the card", 1));
+    assert!(TcpStream::connect(lab.board()).is_err());
+
+    control(&lab, "mux to-host", b"");
+    let card = lab.card();
+    control(
+        &lab,
+        &format!("sudo -n dd of={} bs=1M", card.display()),
+        lab.image(),
+    );
+    assert_eq!(fs::read(&card).expect("the card"), lab.image());
+    power_cycle(&lab);
+    assert!(lab.wait_for("board: no card, nothing to boot", 1));
+
+    control(&lab, "mux to-dut", b"");
+    power_cycle(&lab);
+    assert!(lab.wait_for("board: up", 1));
+    let boot_id = "cat /proc/sys/kernel/random/boot_id";
+    let first = ssh(&lab, lab.board(), boot_id, b"");
+    assert_eq!(first.stdout.len(), 37, "{first:?}");
+    let first_key = host_key(&lab);
+
+    fs::remove_file(lab.dir().join("known_hosts")).expect("known hosts");
+    power_cycle(&lab);
+    assert!(lab.wait_for("board: up", 2));
+    let second = ssh(&lab, lab.board(), boot_id, b"");
+    assert_ne!(second.stdout, first.stdout);
+    assert_ne!(host_key(&lab), first_key);
+
+    control(&lab, "mux to-host", b"");
+    assert!(lab.wait_for("board: down, the card is gone", 1));
+}
+
+#[test]
+fn commands_end_as_real_ones_do() {
+    let Some(lab) = start(Fault::None) else {
+        return;
+    };
+    let ends = |command: &str| ssh(&lab, lab.control(), command, b"");
+    assert_eq!(ends("exit 7").status.code(), Some(7));
+    assert_eq!(
+        String::from_utf8_lossy(&ends("echo a >&2; echo b").stderr).trim(),
+        "a"
+    );
+    assert_eq!(ends("no-such-command").status.code(), Some(127));
+    assert_eq!(ends("kill -TERM $$").status.code(), Some(255));
+    assert_eq!(ends("sudo -n umount /dev/card").status.code(), Some(32));
+    let large = vec![b'x'; 8 << 20];
+    assert_eq!(
+        control(&lab, "wc -c", &large).trim(),
+        large.len().to_string()
+    );
+    assert_eq!(
+        control(&lab, "head -c 3000000 /dev/zero | wc -c", b"").trim(),
+        "3000000"
+    );
+    assert_eq!(lab.running(), 0);
+}
+
+#[test]
+fn a_damaged_card_is_not_what_was_written_and_does_not_boot() {
+    let Some(lab) = start(Fault::Card) else {
+        return;
+    };
+    let card = lab.card();
+    control(
+        &lab,
+        &format!("sudo dd of={} bs=1M", card.display()),
+        lab.image(),
+    );
+    let held = fs::read(&card).expect("the card");
+    assert_eq!(held.len(), lab.image().len());
+    assert_ne!(held, lab.image());
+    power_cycle(&lab);
+    assert!(lab.wait_for("board: the image is damaged: its digest is another", 1));
+}
+
+#[test]
+fn each_fault_shows_where_it_should() {
+    let Some(lab) = start(Fault::MuxFail) else {
+        return;
+    };
+    assert_eq!(
+        ssh(&lab, lab.control(), "mux to-host", b"").status.code(),
+        Some(1)
+    );
+
+    let lab = start(Fault::Power).expect("it ran a moment ago");
+    let power = Command::new(lab.dir().join("bin/power"))
+        .arg("cycle")
+        .output();
+    assert_eq!(power.expect("a script").status.code(), Some(1));
+
+    for (fault, seen) in [
+        (Fault::NoBoot, "board: kernel panic"),
+        (Fault::Mute, "board: up, and mute"),
+    ] {
+        let lab = start(fault).expect("it ran a moment ago");
+        fs::write(lab.card(), lab.image()).expect("the card");
+        power_cycle(&lab);
+        assert!(lab.wait_for(seen, 1));
+    }
+}
