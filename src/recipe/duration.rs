@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Value;
+
 /// The longest duration, 366 days.
 pub const MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
@@ -89,6 +91,24 @@ pub fn from_number(number: f64, unit: u64) -> Result<Duration, String> {
         reason = "0 to 1e15"
     )]
     bounded(Duration::from_millis(millis.round() as u64))
+}
+
+/// A rendered value as a duration: a number of seconds, or a text that [`parse`] takes.
+pub fn of_value(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Number(number) => from_number(number.as_f64()?, 1).ok(),
+        Value::String(text) => parse(text, 1).ok(),
+        _ => None,
+    }
+}
+
+/// A duration as a value: a number of seconds.
+pub fn to_value(duration: Duration) -> Value {
+    if duration.subsec_millis() == 0 {
+        Value::from(duration.as_secs())
+    } else {
+        Value::from(duration.as_secs_f64())
+    }
 }
 
 fn bounded(duration: Duration) -> Result<Duration, String> {

@@ -1,5 +1,7 @@
 //! Sizes as recipes write them: `64MiB`, `1.5GB`, or a bare number of bytes.
 
+use super::Value;
+
 /// Units with their bytes.
 const UNITS: &[(&str, u64)] = &[
     ("B", 1),
@@ -73,6 +75,18 @@ pub fn from_number(number: f64, unit: u64) -> Result<u64, String> {
         reason = "0 to 2^53"
     )]
     Ok(bytes.round() as u64)
+}
+
+/// A rendered value as a number of bytes: a number, or a text that [`parse`] takes.
+pub fn of_value(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => match number.as_u64() {
+            Some(bytes) => Some(bytes),
+            None => from_number(number.as_f64()?, 1).ok(),
+        },
+        Value::String(text) => parse(text, 1).ok(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
