@@ -63,4 +63,27 @@ codes! {
     MissingKey = "0104" Error;
     /// A name that is not of the form `[a-z][a-z0-9_]*`, or is reserved.
     BadName = "0105" Error;
+    /// A template or an expression that can't be parsed, or is not in the language.
+    BadTemplate = "0401" Error;
+    /// A filter, a test or a function that the language does not have.
+    UnknownFilter = "0402" Error;
+    /// A template reads a name that is not there, or not at this place.
+    UnknownName = "0403" Error;
+    /// A member of `device`, `job`, `params`, `vars` or `gear` is taken by a computed name, so that
+    /// nobody can tell before the run what is read.
+    ComputedMember = "0404" Error;
+    /// Braces in a bare expression, which is an expression already.
+    BracesInExpression = "0405" Error;
+    /// A template inside quotes, a comment or a here-document of a shell string. Values are quoted by
+    /// themselves; inside other quotes they would be quoted wrongly.
+    TemplateInQuotes = "0410" Error;
+    /// A whole shell command is one template.
+    TemplateAsCommand = "0411" Error;
+    /// `| raw` on a value that comes from the job or from saved output: whoever writes the job could
+    /// run anything on the host.
+    RawFromOutside = "0412" Error;
+    /// `commands` runs a value that does not come from the device config alone.
+    CommandsFromOutside = "0413" Error;
+    /// A pipe on a host whose shell is `sh`, which does not tell when its left side fails.
+    PipeInSh = "0414" Error;
 }

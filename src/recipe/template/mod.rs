@@ -1,9 +1,41 @@
-//! Templates and expressions: minijinja, strict.
+//! Templates and expressions: minijinja, strict, and cut down to what the language has.
+//!
+//! [`Expr`] and [`Template`] are plain data, a text and its place. A text is checked when the recipe
+//! is loaded (`parse`, which tells every problem and its range) and compiled again each time it is
+//! evaluated against a [`Context`]: compiling takes microseconds, and nothing has to be kept alive.
+//! Texts that were never loaded (an asset rendered by `write`) meet the same limits when they are
+//! evaluated.
+//!
+//! The bounds, so that no text can hold up or bring down a run: the length of a template, the
+//! tokens of one expression (deep nesting would overflow the stack of whoever walks it), the work
+//! of one evaluation ("fuel"), the size and depth of what it gives. Loading is not affected by
+//! what a template names: there is no `include`, no macro and no recursion.
 
 use std::sync::Arc;
 
 use super::Value;
 use crate::diagnostic::Span;
+
+mod context;
+mod convert;
+mod environment;
+mod evaluate;
+mod filters;
+mod functions;
+mod legacy;
+mod quote;
+mod survey;
+mod syntax;
+mod tree;
+mod version;
+
+pub use context::{Assets, Context, ROOTS};
+pub use environment::{FILTERS, FUNCTIONS, TESTS};
+pub use evaluate::truth;
+pub use quote::shell_word;
+pub use survey::{Read, Use};
+pub use syntax::Problem;
+pub use tree::Typed;
 
 /// A bare expression, as in `when`. Plain data: it is compiled each time it is evaluated.
 #[derive(Clone, Debug)]
@@ -30,11 +62,11 @@ pub struct Template {
 pub enum Style {
     /// One whole `{{ expr }}` keeps its type; else text, in which none, lists and maps are refused.
     Value,
-    /// As text in which none, lists and maps are printed (`log`, `message`).
+    /// Always text; none, lists and maps are printed (`log`, `message`).
     Printed,
     /// Each value quoted for the shell as one word, a list as one word per element.
     Shell,
-    /// A value after `?` is URL-encoded.
+    /// A value after `?` is URL-encoded; else as [`Style::Value`].
     Url,
 }
 

@@ -1,0 +1,81 @@
+//! The functions that templates may call.
+
+use std::time::Duration;
+
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use super::context::Services;
+use super::convert::from_plain;
+use super::{filters, legacy};
+
+/// The longest time that `now` may look ahead: the language's longest duration, 366 days.
+const MAX_AHEAD: f64 = 366.0 * 86_400.0;
+
+pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_function("asset", asset);
+    environment.add_function("now", now);
+    environment.add_function("ssh_key_url", ssh_key_url);
+    environment.add_function("test_env", test_env);
+}
+
+pub(super) fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+/// The text of a shipped file.
+fn asset(state: &State<'_, '_>, name: &str) -> Result<Value, Error> {
+    let assets = Services::of(state)
+        .assets
+        .clone()
+        .ok_or_else(|| refused("there are no shipped files here"))?;
+    assets(name)
+        .map(Value::from)
+        .ok_or_else(|| refused(format!("there is no shipped file `{name}`")))
+}
+
+/// The time in UTC, so many seconds from now (RFC 3339).
+fn now(state: &State<'_, '_>, ahead: &Value) -> Result<String, Error> {
+    let seconds = filters::seconds_of(ahead)?;
+    if !(0.0..=MAX_AHEAD).contains(&seconds) {
+        return Err(refused("`now` looks at most 366d ahead"));
+    }
+    Services::of(state)
+        .now
+        .and_then(|now| now.checked_add(Duration::from_secs_f64(seconds)))
+        // The format has four digits for the year.
+        .filter(|at| {
+            at.duration_since(std::time::UNIX_EPOCH)
+                .is_ok_and(|since| since.as_secs() < 253_402_300_800)
+        })
+        .map(|at| humantime::format_rfc3339_seconds(at).to_string())
+        .ok_or_else(|| refused("there is no time here that `now` could tell"))
+}
+
+/// Where the public keys of an account are: `lp:USER` on Launchpad, `gh:USER` on GitHub.
+fn ssh_key_url(key: &str) -> Result<String, Error> {
+    let known = key.split_once(':').and_then(|(site, user)| {
+        let user_is_plain = !user.is_empty()
+            && user
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+        match site {
+            _ if !user_is_plain => None,
+            "lp" => Some(format!("https://launchpad.net/~{user}/+sshkeys")),
+            "gh" => Some(format!("https://github.com/{user}.keys")),
+            _ => None,
+        }
+    });
+    known.ok_or_else(|| refused("an SSH key is named `lp:USER` or `gh:USER`"))
+}
+
+/// The environment of test commands, from device config, job and the engine's environment.
+fn test_env(state: &State<'_, '_>) -> Value {
+    let services = Services::of(state);
+    let inherited = state.lookup("env").unwrap_or_default();
+    let names = inherited.try_iter().into_iter().flatten();
+    let pairs = names.filter_map(|name| {
+        let value = inherited.get_item(&name).ok()?;
+        Some((name.as_str()?.to_owned(), value.as_str()?.to_owned()))
+    });
+    from_plain(&legacy::test_env(&services.device, &services.job, pairs))
+}
