@@ -17,7 +17,7 @@
 //! stage says that it has come to the end; one that merely goes away is an error for those behind
 //! it.
 //!
-//! This room knows neither hosts, nor HTTP, nor recipes. [`pipe`] is where async code gives bytes
+//! This room knows neither hosts, nor HTTP, nor recipes. [`mod@pipe`] is where async code gives bytes
 //! to a copy or takes them from it.
 
 mod chunk;
