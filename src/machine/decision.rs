@@ -55,7 +55,7 @@ pub enum Signal {
 }
 
 /// What the world computed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A guard ([`AskKind::When`], [`AskKind::Row`]).
     Truth(bool),
@@ -67,12 +67,13 @@ pub enum Answer {
     Retry(RetryPlan),
     /// An exit status ([`AskKind::ExitStatus`]), as computed; the machine checks it.
     Status(i64),
+    /// What a gear was read to be ([`AskKind::Reading`]): a place in the list of its values; `None`:
+    /// none of them.
+    Reading(Option<u16>),
     /// The world has done it, and holds the values aside ([`AskKind::Vars`], [`AskKind::Arguments`],
     /// [`AskKind::Returns`]).
     Done,
 }
-
-impl Eq for Answer {}
 
 /// The numbers of a `retry`, computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,12 +123,15 @@ pub enum AskKind {
     Retry,
     /// `exit_status` of an end.
     ExitStatus,
-    /// `vars` of a state: evaluate them now and hold them aside until `StateEntered`.
+    /// `vars` of a state: evaluate them now and hold them aside until `StateEntered`. Of the stage's
+    /// root also where it has none but the recipe has; the recipe's own are set at its first entry.
     Vars,
     /// `with` of a call: evaluate and check it now, hold it aside until `CallEntered`.
     Arguments,
     /// `returns` of the procedure that the call step has just left: hold it aside until `CallLeft`.
     Returns,
+    /// What the output of a step that just ended well (`read` of a gear) says of this tracked value.
+    Reading(TrackId),
 }
 
 /// The one thing the driver does next.
@@ -136,7 +140,8 @@ pub enum AskKind {
 pub enum Decision {
     /// Compute this; answer `Answer`.
     Ask(AskId),
-    /// Start this try; answer `Ended`, or `Due` once the limit has passed.
+    /// Start this try; answer `Ended`, or `Due` once the limit has passed. Comes a second time with the
+    /// same id only after [`Event::Unjournalled`], which says that it was not started.
     Try {
         /// The try.
         id: TryId,
@@ -146,6 +151,7 @@ pub enum Decision {
         limit: Option<Limit>,
     },
     /// Ask the running try to stop; answer `Ended`, or `Due` once `grace` has passed (after killing it).
+    /// May come again for the same try, with an earlier grace (a second signal).
     Stop {
         /// The try.
         id: TryId,
@@ -155,7 +161,7 @@ pub enum Decision {
         grace: Moment,
     },
     /// Nothing new: a pause, or a try that goes on. Answer `Due` at that moment (never, where `None`),
-    /// or whatever happens before.
+    /// or whatever happens before. The moment may be now: the machine bounds the work of one turn.
     Wait {
         /// When `Due` is due.
         until: Option<Moment>,
@@ -284,7 +290,7 @@ pub enum Fact {
         /// Its error.
         kind: ErrorKind,
     },
-    /// The `for_each` is over (or was empty).
+    /// The `for_each` is over, or was empty, or the rest was left out.
     ItemsEnded {
         /// Of which state or step.
         of: Site,
@@ -325,8 +331,35 @@ pub enum Fact {
         /// What follows. `Done` and `Forgiven` commit the step's output to its `save` name.
         then: AfterTry,
     },
-    /// An error came to be outside a try (a guard, `loop`, `needs`, an outer bound, a failed call,
-    /// `ensures`), or left a step.
+    /// A try failed before it began: a bound, a `retry` or the arguments have no value, or `needs` are
+    /// unmet. Nothing was done.
+    TryRefused {
+        /// Of what.
+        step: StepId,
+        /// From 1.
+        number: u32,
+        /// How many there may be.
+        of: u32,
+        /// The error.
+        kind: ErrorKind,
+        /// Why, where the kind alone does not tell.
+        reason: Reason,
+        /// What follows.
+        then: AfterTry,
+    },
+    /// The further try of a step that [`AfterTry::Again`] announced does not begin, because of a signal
+    /// or a bound.
+    RetryDropped {
+        /// Of what.
+        step: StepId,
+        /// The error that was to be retried.
+        kind: ErrorKind,
+        /// What follows instead: `Forgiven` commits.
+        then: AfterTry,
+    },
+    /// An error is in flight: one that left a step, or came to be outside a try (a guard, `loop`,
+    /// `needs`, an outer bound, a signal, a failed exit step after its scope has left), or that broken
+    /// `ensures` are reported.
     Raised {
         /// What kind.
         kind: ErrorKind,
@@ -338,10 +371,13 @@ pub enum Fact {
         recovery: bool,
         /// The bound that was hit.
         bound: Option<Bound>,
+        /// The error in whose place it stands: the one raised before it.
+        cause: Option<ErrorKind>,
         /// Why, where the kind alone does not tell.
         reason: Reason,
     },
-    /// An exit step failed beside an outcome that stays.
+    /// An exit step failed. The others are still tried; if its error is raised, `Raised` follows
+    /// `ScopeLeft`.
     ExitStepFailed {
         /// Which.
         step: StepId,
@@ -355,7 +391,8 @@ pub enum Fact {
         /// The kind.
         kind: ErrorKind,
     },
-    /// A leaf or scope will be tried again.
+    /// A leaf or scope will be tried again, after a delay and its `between` steps. (A scope that is
+    /// tried again is entered anew, a leaf is not.)
     Retrying {
         /// Which.
         state: StateId,
@@ -432,7 +469,7 @@ pub enum AfterTry {
 /// Why an error was raised where its kind alone does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// A try ended with it, or the world answered with it.
+    /// A try ended with it, the world had no value, a bound or a signal came.
     Itself,
     /// `needs` unmet.
     Needs {
