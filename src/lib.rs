@@ -10,3 +10,4 @@ pub mod image;
 pub mod machine;
 
 pub mod recipe;
+pub mod transport;

@@ -7,7 +7,12 @@
 //!
 //! It runs as whoever runs the tests and lets that user in by `client_key`. As root it can also let
 //! in a [`TempUser`], with a password. Everything it started ends when it is dropped.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test binary uses a part of this, and a test says by these what is wrong or missing"
+)]
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};

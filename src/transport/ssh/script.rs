@@ -1,0 +1,286 @@
+//! The shell text that a remote command is wrapped in.
+//!
+//! A server runs a command as the login's own shell does; all that is asked of that shell is to
+//! understand single and double quotes. It replaces itself with `sh`, which sets the environment,
+//! enters the folder, sees that the program is there, says its process id on standard error and
+//! replaces itself with the command. sshd has made that process the leader of a group
+//! (`session.c`: `setsid`), so the id is what the command can be ended by. The line is recognised by
+//! a random word and taken out of the output.
+
+use crate::transport::command::Command;
+use crate::transport::fault::Fault;
+
+/// The longest argument that Linux takes is 128 KiB (`MAX_ARG_STRLEN`, execve(2)), and sshd hands
+/// the whole text over as one.
+const LONGEST: usize = 128 * 1024 - 1;
+/// A line that has got longer than this without ending is not ours.
+const LONGEST_REPORT: usize = 64;
+
+/// The text to execute for a command.
+///
+/// # Errors
+/// `Input`: the command makes no sense, or is too long.
+pub(super) fn wrap(command: &Command, word: &str) -> Result<String, Fault> {
+    command.check_env()?;
+    let argv = command.program.argv()?;
+    let mut script = String::new();
+    for (name, value) in &command.env {
+        match value {
+            Some(value) => script.push_str(&format!("export {name}={}; ", quote(value))),
+            None => script.push_str(&format!("unset {name}; ")),
+        }
+    }
+    if let Some(cwd) = &command.cwd {
+        if cwd.contains('\0') {
+            return Err(Fault::input("the path of a folder can't hold a NUL byte"));
+        }
+        // Without a slash, `cd` would search $CDPATH, and take `-` for the last folder.
+        let anchored = if cwd.starts_with('/') {
+            cwd.clone()
+        } else {
+            format!("./{cwd}")
+        };
+        script.push_str(&format!(
+            "cd {} >/dev/null 2>&1 || {{ echo {word} cwd >&2; exit 126; }}; ",
+            quote(&anchored)
+        ));
+    }
+    if let Some(program) = argv.first() {
+        let quoted = quote(program);
+        let there = if program.contains('/') {
+            format!("test -x {quoted} && test ! -d {quoted}")
+        } else {
+            format!("command -v {quoted} >/dev/null 2>&1")
+        };
+        script.push_str(&format!(
+            "{{ {there}; }} || {{ echo {word} program >&2; exit 127; }}; "
+        ));
+    }
+    let quoted: Vec<String> = argv.iter().map(|argument| quote(argument)).collect();
+    script.push_str(&format!("echo {word} $$ >&2; exec {}", quoted.join(" ")));
+    let text = format!("exec sh -c {}", quote(&script));
+    if text.len() > LONGEST {
+        return Err(Fault::input(format!(
+            "the command is too long to be sent: {} bytes with its quotes, and {LONGEST} is the \
+             most; put the text into a script file or into the input",
+            text.len()
+        )));
+    }
+    Ok(text)
+}
+
+/// The text that ends a remote group: asked first, then made to, once a second or two have passed.
+/// A server that gives commands no group of their own has at least the process ended.
+pub(super) fn end(pid: u32, at_once: bool) -> String {
+    let kill = format!("kill -s KILL -- -{pid} 2>/dev/null || kill -s KILL {pid} 2>/dev/null");
+    let script = if at_once {
+        format!("{kill}; :")
+    } else {
+        format!("kill -s TERM -- -{pid} 2>/dev/null || kill -s TERM {pid} 2>/dev/null; :")
+    };
+    format!("exec sh -c {}", quote(&script))
+}
+
+/// The text that ends what is left of a group whose leader has gone: what has been asked has two
+/// seconds to obey.
+pub(super) fn sweep(pid: u32) -> String {
+    let script = format!(
+        "n=0; while kill -s 0 -- -{pid} 2>/dev/null && test $n -lt 2; do sleep 1; n=$((n+1)); done; \
+         kill -s KILL -- -{pid} 2>/dev/null; :"
+    );
+    format!("exec sh -c {}", quote(&script))
+}
+
+/// Quotes for any shell: in single quotes, where `'` itself goes into double quotes. Unlike `\'`,
+/// that means the same to csh and fish.
+pub(super) fn quote(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:,+@%=".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) && !text.contains('=') {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r#"'"'"'"#))
+}
+
+/// What the wrapper said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The command begins; this is its process, and its group.
+    Pid(u32),
+    /// The folder can't be entered. Nothing was started.
+    NoFolder,
+    /// There is no such program, or it can't be executed. Nothing was started.
+    NoProgram,
+}
+
+/// Takes the wrapper's report out of standard error.
+///
+/// A login's start-up files may write before it, so it is looked for anywhere; bytes are held back
+/// only while they may be its beginning.
+pub(super) struct ReportReader {
+    word: Vec<u8>,
+    held: Vec<u8>,
+    done: bool,
+}
+
+impl ReportReader {
+    pub(super) fn new(word: &str) -> ReportReader {
+        ReportReader {
+            word: format!("{word} ").into_bytes(),
+            held: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// Passes on what is the command's own, and answers with the report when it is complete.
+    pub(super) fn feed(&mut self, bytes: &[u8], mut pass: impl FnMut(&[u8])) -> Option<Report> {
+        if self.done {
+            pass(bytes);
+            return None;
+        }
+        self.held.extend_from_slice(bytes);
+        let begin = find(&self.held, &self.word);
+        let keep = begin.unwrap_or_else(|| self.held.len() - self.suffix_that_may_begin());
+        let rest = self.held.split_off(keep);
+        let before = std::mem::replace(&mut self.held, rest);
+        if !before.is_empty() {
+            pass(&before);
+        }
+        begin?;
+        let Some(end) = self.held.iter().position(|byte| *byte == b'\n') else {
+            if self.held.len() > self.word.len() + LONGEST_REPORT {
+                self.done = true;
+                self.finish(pass);
+            }
+            return None;
+        };
+        self.done = true;
+        let after = self.held.split_off(end + 1);
+        let line = std::mem::take(&mut self.held);
+        let said = line.get(self.word.len()..end).unwrap_or_default();
+        let report = match std::str::from_utf8(said) {
+            Ok("cwd") => Some(Report::NoFolder),
+            Ok("program") => Some(Report::NoProgram),
+            Ok(number) => number.parse().ok().filter(|pid| *pid > 1).map(Report::Pid),
+            Err(_) => None,
+        };
+        if !after.is_empty() {
+            pass(&after);
+        }
+        report
+    }
+
+    /// Passes on what was held back, at the end of the output.
+    pub(super) fn finish(&mut self, mut pass: impl FnMut(&[u8])) {
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            pass(&held);
+        }
+    }
+
+    fn suffix_that_may_begin(&self) -> usize {
+        (1..self.word.len().min(self.held.len() + 1))
+            .rev()
+            .find(|&length| {
+                let suffix = self.held.get(self.held.len() - length..);
+                suffix == self.word.get(..length)
+            })
+            .unwrap_or(0)
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::transport::FaultKind;
+    use crate::transport::command::{Program, Shell};
+
+    #[test]
+    fn quotes_are_read_back_by_sh() {
+        for text in [
+            "",
+            "plain",
+            "a b",
+            "it's",
+            "'",
+            "''",
+            "$x `y` \\ \" !\n*?[a] ~",
+            "-n",
+            "A=b",
+            "=ls",
+        ] {
+            let output = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quote(text))])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_length() {
+        let command = Command::new(Program::Shell {
+            shell: Shell::Sh,
+            text: "x".repeat(200_000),
+        });
+        let fault = wrap(&command, "w").unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Input);
+        assert!(fault.message.contains("131071"), "{fault}");
+    }
+
+    #[test]
+    fn the_report_is_found_and_taken_out() {
+        #[track_caller]
+        fn case(output: &str, report: Option<Report>, left: &str) {
+            let mut reader = ReportReader::new("w0rd");
+            let mut passed = Vec::new();
+            let mut found = None;
+            for byte in output.as_bytes() {
+                let said = reader.feed(&[*byte], |bytes| passed.extend_from_slice(bytes));
+                found = found.or(said);
+            }
+            reader.finish(|bytes| passed.extend_from_slice(bytes));
+            assert_eq!(
+                (found, String::from_utf8(passed).unwrap().as_str()),
+                (report, left)
+            );
+        }
+        case("w0rd 42\nhello", Some(Report::Pid(42)), "hello");
+        case("motd w0rw0rd 42\n", Some(Report::Pid(42)), "motd w0r");
+        case("w0rd cwd\n", Some(Report::NoFolder), "");
+        case("w0rd program\nx", Some(Report::NoProgram), "x");
+        case("nothing of the kind w0r", None, "nothing of the kind w0r");
+        case("w0rd 1\n", None, "");
+        let endless = format!("w0rd {}", "9".repeat(100));
+        case(&endless, None, &endless);
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_is_lost_or_added(output in proptest::collection::vec("[w0rd 1\n]{0,9}", 0..20)) {
+            let mut reader = ReportReader::new("w0rd");
+            let mut passed = Vec::new();
+            for piece in &output {
+                reader.feed(piece.as_bytes(), |bytes| passed.extend_from_slice(bytes));
+            }
+            reader.finish(|bytes| passed.extend_from_slice(bytes));
+            let whole = output.concat();
+            prop_assume!(whole.split('\n').all(|line| line.len() < LONGEST_REPORT / 2));
+            let expected = match whole.split_once("w0rd ") {
+                Some((before, rest)) => match rest.split_once('\n') {
+                    Some((_, after)) => format!("{before}{after}"),
+                    _ => whole.clone(),
+                },
+                None => whole.clone(),
+            };
+            prop_assert_eq!(String::from_utf8(passed).unwrap(), expected);
+        }
+    }
+}

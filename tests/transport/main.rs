@@ -1,0 +1,87 @@
+//! The transport room against the real thing: processes, a real sshd, real sockets.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
+
+#[path = "../support/sshd.rs"]
+mod sshd;
+
+mod local;
+mod ssh;
+mod ssh_auth;
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tf_engine::transport::{Ended, OutputSink, Program, Shell, Stop, Stream};
+use tokio::sync::watch;
+
+/// Keeps what a command writes, and tells when something was written.
+#[derive(Clone)]
+struct Output {
+    bytes: Arc<Mutex<[Vec<u8>; 2]>>,
+    grown: watch::Sender<usize>,
+}
+
+impl Output {
+    fn new() -> Output {
+        Output {
+            bytes: Arc::default(),
+            grown: watch::Sender::new(0),
+        }
+    }
+
+    fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()[0]).into_owned()
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()[1]).into_owned()
+    }
+
+    /// Returns once standard output holds a line that ends with `text`.
+    async fn line(&self, text: &str) {
+        let mut grown = self.grown.subscribe();
+        let end = format!("{text}\n");
+        while !self.stdout().contains(&end) {
+            grown.changed().await.expect("the output is not over");
+        }
+    }
+}
+
+impl OutputSink for Output {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        let mut kept = self.bytes.lock().unwrap();
+        kept[usize::from(stream == Stream::Stderr)].extend_from_slice(bytes);
+        self.grown.send_modify(|count| *count += bytes.len());
+    }
+}
+
+fn bash(text: &str) -> Program {
+    Program::Shell {
+        shell: Shell::Bash,
+        text: text.to_owned(),
+    }
+}
+
+fn sh(text: &str) -> Program {
+    Program::Shell {
+        shell: Shell::Sh,
+        text: text.to_owned(),
+    }
+}
+
+fn asked() -> Stop {
+    let stop = Stop::new();
+    stop.ask.cancel();
+    stop
+}
+
+fn killed_by(name: &str, number: u32) -> Ended {
+    Ended::Signal(name.to_owned(), number)
+}
+
+/// Whether a process runs: it exists, and is not merely waiting to be reaped.
+fn lives(pid: u32) -> bool {
+    fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
+        .is_ok_and(|stat| !stat.contains(") Z "))
+}
