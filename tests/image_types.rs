@@ -305,6 +305,22 @@ fn the_card_may_be_written_anew_between_two_runs() {
 }
 
 #[test]
+fn a_card_that_the_host_has_mounted_is_freed_and_no_other() {
+    let image = Image::new().ext4("writable", &[]).ext4("more", &[]);
+    let (Some(bench), Some(other)) = (Bench::new(&image), Bench::new(&image)) else {
+        return;
+    };
+    succeeds(&bench.mount());
+    succeeds(&other.mount());
+    let claim = |device| script(&["sh"], "claim-device.sh", &[device]);
+    succeeds(&claim(bench.card.node()));
+    assert_eq!(mounts_below(&bench.root()), 0);
+    assert_eq!(mounts_below(&other.root()), 2);
+    succeeds(&claim(bench.card.node()));
+    succeeds(&claim(bench.card.file()));
+}
+
+#[test]
 fn the_scripts_run_in_busybox_too() {
     if sshd::find_program("busybox").is_none() {
         return eprintln!("skipped: this test needs busybox");
@@ -313,6 +329,7 @@ fn the_scripts_run_in_busybox_too() {
         return;
     };
     let shell = ["busybox", "sh"];
+    succeeds(&script(&shell, "claim-device.sh", &[bench.card.node()]));
     succeeds(&script(
         &shell,
         "mount-labels.sh",
