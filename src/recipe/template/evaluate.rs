@@ -107,9 +107,9 @@ pub fn truth(value: &Value) -> bool {
 
 fn is_secret(survey: &Survey<'_>, context: &Context) -> bool {
     survey
-        .calls
+        .functions
         .iter()
-        .any(|name| SECRET_FUNCTIONS.contains(name))
+        .any(|function| SECRET_FUNCTIONS.contains(&function.name.as_str()))
         || (context.has_secrets()
             && survey
                 .reads

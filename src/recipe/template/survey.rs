@@ -26,14 +26,14 @@ pub struct Read {
     pub computed: Option<Range<usize>>,
 }
 
-/// A filter, and what its input reads.
+/// A filter or a function, and what it is applied to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// The filter's name.
+    /// Its name.
     pub name: String,
     /// Where the name stands.
     pub range: Range<usize>,
-    /// What the filtered value is made of.
+    /// What the filtered value, or the function's arguments, are made of.
     pub of: Vec<Read>,
 }
 
@@ -42,8 +42,7 @@ pub struct Use {
 pub(super) struct Survey<'a> {
     pub(super) reads: Vec<Read>,
     pub(super) filters: Vec<Use>,
-    /// Names of functions called.
-    pub(super) calls: Vec<&'a str>,
+    pub(super) functions: Vec<Use>,
     pub(super) problems: Vec<Problem>,
     scopes: Vec<HashSet<&'a str>>,
     control: bool,
@@ -226,13 +225,17 @@ impl<'a> Survey<'a> {
         if let Some(input) = &filter.expr {
             self.operand(input, matches!(filter.name, "default" | "d"));
         }
-        let start = span.start_offset as usize;
-        self.filters.push(Use {
-            name: filter.name.to_owned(),
-            range: start..start + filter.name.len(),
-            of: self.reads.get(first..).unwrap_or_default().to_vec(),
-        });
+        self.filters.push(self.used(filter.name, span, first));
         self.arguments(&filter.args);
+    }
+
+    fn used(&self, name: &str, span: Span, first_read: usize) -> Use {
+        let start = span.start_offset as usize;
+        Use {
+            name: name.to_owned(),
+            range: start..start + name.len(),
+            of: self.reads.get(first_read..).unwrap_or_default().to_vec(),
+        }
     }
 
     fn operand(&mut self, expression: &ast::Expr<'a>, optional: bool) {
@@ -251,15 +254,18 @@ impl<'a> Survey<'a> {
                     self.refuse(span, &format!("`{name}` is a value, not a function"));
                 } else {
                     self.known(name, span, Kind::Function);
-                    self.calls.push(name);
                 }
+                let first = self.reads.len();
+                self.arguments(&call.args);
+                self.functions.push(self.used(name, span, first));
+                return;
             }
             ast::CallType::Method(ast::Expr::Var(var), "cycle" | "changed") if var.id == "loop" => {
             }
             ast::CallType::Method(value, method) => {
                 let problem = Problem::new(
                     Code::BadTemplate,
-                    range(span),
+                    extent(&call.expr).start..range(span).end,
                     format!("values have no methods such as `{method}()`"),
                 );
                 self.problems.push(match method {

@@ -51,18 +51,21 @@ impl Problem {
     }
 }
 
-/// Nothing is trimmed: a template's last line keeps its end.
+/// Nothing is trimmed: a template's last line keeps its end. `{#`, a comment in other uses of
+/// minijinja, is plain text, because shells have `${#name}`; a comment has to have delimiters, so it
+/// gets some that could begin nothing else.
 pub(super) static SYNTAX: LazyLock<SyntaxConfig> = LazyLock::new(|| {
     SyntaxConfig::builder()
         .keep_trailing_newline(true)
+        .comment_delimiters("{{#", "#}}")
         .build()
-        // Only delimiters can be refused, and these are the usual ones.
+        // Only empty or equal delimiters are refused.
         .unwrap_or_default()
 });
 
 /// Whether anything in `text` is a template at all.
 pub(super) fn has_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    text.contains("{{") || text.contains("{%")
 }
 
 /// The parsed template with what it reads, or all that is wrong with it.
