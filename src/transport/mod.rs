@@ -8,11 +8,16 @@
 mod command;
 mod fault;
 mod host;
+mod http;
+mod ping;
+pub mod probe;
 mod process;
 mod ssh;
 
 pub use command::{Command, Ended, OutputSink, Program, Shell, Stdin, Stop, Stream};
 pub use fault::{Fault, FaultKind};
 pub use host::Host;
+pub use http::{Http, HttpBody, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse};
+pub use ping::PingMethod;
 pub use process::Local;
 pub use ssh::{HostKey, HostKeyPolicy, KEEPALIVES, Probe, SshHost, SshKeys, SshTarget, create_key};

@@ -82,22 +82,23 @@ async fn a_command_has_its_arguments_environment_folder_and_streams() {
 async fn shells_stop_at_the_first_failure() {
     let here = here();
     #[track_caller]
-    fn case(got: (Result<Ended, Fault>, Output), status: u32, stdout: &str) {
+    fn case(got: &(Result<Ended, Fault>, Output), status: u32, stdout: &str) {
         assert_eq!(got.0, Ok(Ended::Status(status)));
         assert_eq!(got.1.stdout(), stdout);
     }
     case(
-        here.run(Command::new(bash("false | true; echo on"))).await,
+        &here.run(Command::new(bash("false | true; echo on"))).await,
         1,
         "",
     );
     case(
-        here.run(Command::new(sh("echo a; false; echo b"))).await,
+        &here.run(Command::new(sh("echo a; false; echo b"))).await,
         1,
         "a\n",
     );
     case(
-        here.run(Command::new(Program::Line("false; echo on".into())))
+        &here
+            .run(Command::new(Program::Line("false; echo on".into())))
             .await,
         0,
         "on\n",

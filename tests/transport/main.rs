@@ -1,10 +1,17 @@
 //! The transport room against the real thing: processes, a real sshd, real sockets.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says by these what is wrong or missing"
+)]
 
 #[path = "../support/sshd.rs"]
 mod sshd;
 
+mod http;
 mod local;
+mod probes;
 mod ssh;
 mod ssh_auth;
 

@@ -1,0 +1,115 @@
+//! One look at what is there.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use tf_engine::transport::{FaultKind, PingMethod, probe};
+
+use crate::sshd::{Sshd, find_program};
+
+const SOON: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_port_is_open_or_says_why_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    assert_eq!(
+        probe::tcp(&address.to_string(), PATIENCE).await,
+        Ok(address)
+    );
+    let by_name = format!("localhost:{}", address.port());
+    assert_eq!(
+        probe::tcp(&by_name, PATIENCE).await.unwrap().port(),
+        address.port()
+    );
+    drop(listener);
+    for (to, kind, part) in [
+        (address.to_string(), FaultKind::Unreachable, "refused"),
+        (
+            "no-such-host.invalid:1".into(),
+            FaultKind::Unreachable,
+            "does not resolve",
+        ),
+        ("127.0.0.1".into(), FaultKind::Input, "HOST:PORT"),
+        ("127.0.0.1:x".into(), FaultKind::Input, "HOST:PORT"),
+        ("::1".into(), FaultKind::Unreachable, ""),
+    ] {
+        let fault = probe::tcp(&to, PATIENCE).await.unwrap_err();
+        assert_eq!(fault.kind, kind, "{fault}");
+        assert!(fault.message.contains(part), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn an_ssh_server_is_known_by_its_banner() {
+    let Some(server) = Sshd::start() else { return };
+    let address = format!("127.0.0.1:{}", server.port());
+    let banner = probe::ssh_banner(&address, PATIENCE).await.unwrap();
+    assert!(banner.starts_with("SSH-2.0-OpenSSH"), "{banner}");
+
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let fault = probe::ssh_banner(&address, SOON).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Lost, "{fault}");
+    assert!(fault.message.contains("within 300ms"), "{fault}");
+
+    let (says, what) = (
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+        vec![b'x'; 100_000],
+    );
+    let address = says.local_addr().unwrap().to_string();
+    let talker = std::thread::spawn(move || {
+        let _ = says.accept().unwrap().0.write_all(&what);
+    });
+    let fault = probe::ssh_banner(&address, PATIENCE).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Mismatch, "{fault}");
+    talker.join().unwrap();
+}
+
+#[tokio::test]
+async fn every_way_to_ping_finds_this_machine_and_not_a_silent_one() {
+    let mut ways = vec![PingMethod::Datagram, PingMethod::Raw];
+    ways.extend(find_program("ping").map(PingMethod::Program));
+    let mut worked = 0;
+    for way in ways {
+        match way.ping("127.0.0.1", PATIENCE).await {
+            Ok(_) => worked += 1,
+            // Not everybody may have such a socket.
+            Err(fault) if fault.kind == FaultKind::Io => {
+                eprintln!("skipped: {fault}");
+                continue;
+            }
+            Err(fault) => panic!("{way:?}: {fault}"),
+        }
+        // TEST-NET-3 of RFC 5737 is nobody's.
+        let fault = way.ping("203.0.113.9", SOON).await.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreachable, "{way:?}: {fault}");
+        let fault = way
+            .ping("no-such-host.invalid", PATIENCE)
+            .await
+            .unwrap_err();
+        assert!(
+            fault.message.contains("does not resolve"),
+            "{way:?}: {fault}"
+        );
+    }
+    let path = std::env::var_os("PATH");
+    assert_eq!(worked > 0, PingMethod::find(path.as_deref()).is_some());
+}
+
+#[tokio::test]
+async fn the_sixth_version_is_pinged_too() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this test needs IPv6");
+        return;
+    }
+    for way in [PingMethod::Datagram, PingMethod::Raw] {
+        match way.ping("::1", PATIENCE).await {
+            Ok(_) => {}
+            Err(fault) if fault.kind == FaultKind::Io => eprintln!("skipped: {fault}"),
+            Err(fault) => panic!("{way:?}: {fault}"),
+        }
+    }
+}
