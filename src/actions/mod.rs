@@ -1,0 +1,78 @@
+//! What a step does: one file per action of the vocabulary.
+//!
+//! An action is planned, then performed. [`registry::plan`] makes a [`Request`] of a step's rendered
+//! parameters: what will be sent, and what a dry run prints. A real run performs *that same value*.
+//! An action never retries and never sleeps without watching [`StepContext::stop`]; bounds are the
+//! machine's business, and arrive as that token.
+
+mod error;
+mod lab;
+mod note;
+mod scope_work;
+pub mod registry;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use error::{StepError, Tail};
+pub use lab::{Home, Lab};
+pub use note::{LogLevel, Note, Notes, Progress};
+pub use scope_work::{Held, ScopeWork};
+
+use crate::recipe::Value;
+use crate::recipe::model::Step;
+use crate::recipe::template::Context;
+use crate::transport::Stop;
+
+/// What a try gave: the fields of the action's output (a map), as saved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Output {
+    /// The fields that the vocabulary names.
+    pub value: Value,
+    /// Whether something secret went into it.
+    pub secret: bool,
+}
+
+/// How a try ends.
+pub type Performed = Result<Output, StepError>;
+
+/// What will be sent: the whole of it, so that a dry run shows what a real one does.
+pub trait Request: Send {
+    /// One entry per thing that is done, as a person reads it; secrets are masked by the reader.
+    fn describe(&self) -> Vec<String>;
+
+    /// Does it. Ends soon after `stop.ask` fires, at once after `stop.kill`.
+    fn perform(self: Box<Self>, cx: StepContext) -> Pin<Box<dyn Future<Output = Performed> + Send>>;
+}
+
+/// What planning may look at.
+pub struct PlanContext<'a> {
+    /// The step.
+    pub step: &'a Arc<Step>,
+    /// The run's hosts, gear, files.
+    pub lab: &'a Arc<Lab>,
+    /// Which recipe's hosts and gear it uses: [`crate::recipe::model::Procedure::home`].
+    pub home: Option<&'a str>,
+    /// Names that templates see.
+    pub context: &'a Context,
+}
+
+/// What a try is given.
+#[derive(Clone)]
+pub struct StepContext {
+    /// The step.
+    pub step: Arc<Step>,
+    /// The run's hosts, gear, files.
+    pub lab: Arc<Lab>,
+    /// Which recipe's hosts and gear it uses.
+    pub home: Option<Arc<str>>,
+    /// Names that templates see, for what the action itself evaluates.
+    pub context: Context,
+    /// When to end.
+    pub stop: Stop,
+    /// Where output and progress go.
+    pub notes: Notes,
+    /// Where work that lives as long as its scope is left (`capture`).
+    pub scope: ScopeWork,
+}
