@@ -5,6 +5,7 @@
 //! `cli`, `report`, `engine`, `actions`, `transport`, `image`, `check`, `machine`, `recipe`,
 //! `diagnostic`.
 
+pub mod actions;
 pub mod diagnostic;
 pub mod image;
 pub mod machine;

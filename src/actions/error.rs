@@ -1,12 +1,14 @@
 //! Why a try failed.
 
+use crate::recipe::template::RenderError;
 use crate::recipe::{ErrorKind, Value, Verdict};
+use crate::transport::{Fault, FaultKind};
 
 /// Why a try failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StepError {
-    /// What a recipe can catch.
+    /// What a recipe can catch. `Cancelled`: the action was told to stop; only the machine knows why.
     pub kind: ErrorKind,
     /// One sentence: what was done, what came of it, which bound was hit.
     pub message: String,
@@ -24,7 +26,36 @@ pub type Tail = String;
 impl StepError {
     /// An error without output.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), tail: Tail::new(), output: Value::Null, verdict: None }
+        Self {
+            kind,
+            message: message.into(),
+            tail: Tail::new(),
+            output: Value::Null,
+            verdict: None,
+        }
+    }
+
+    /// A value is missing or wrong.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Input, message)
+    }
+
+    /// A file, disk or port failed.
+    pub fn io(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Io, message)
+    }
+
+    /// A fault of a transport, while `what` was done.
+    pub fn from_fault(what: &str, fault: Fault) -> Self {
+        let kind = match fault.kind {
+            FaultKind::Unreachable => ErrorKind::Unreachable,
+            FaultKind::Lost => ErrorKind::Lost,
+            FaultKind::Auth => ErrorKind::Auth,
+            FaultKind::Io => ErrorKind::Io,
+            FaultKind::Mismatch => ErrorKind::Mismatch,
+            FaultKind::Input => ErrorKind::Input,
+        };
+        Self::new(kind, format!("{what}: {}", fault.message))
     }
 
     /// With the end of the output.
@@ -39,5 +70,18 @@ impl StepError {
     pub fn with_output(mut self, output: Value) -> Self {
         self.output = output;
         self
+    }
+
+    /// With whose fault it was.
+    #[must_use]
+    pub fn with_verdict(mut self, verdict: Option<Verdict>) -> Self {
+        self.verdict = verdict;
+        self
+    }
+}
+
+impl From<RenderError> for StepError {
+    fn from(error: RenderError) -> Self {
+        Self::input(error.message)
     }
 }

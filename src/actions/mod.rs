@@ -5,18 +5,39 @@
 //! An action never retries and never sleeps without watching [`StepContext::stop`]; bounds are the
 //! machine's business, and arrive as that token.
 
+mod assert;
+mod authorize;
+mod bounded;
+mod capture;
+mod commands;
+mod driver;
 mod error;
+mod exec;
+mod fail;
+pub mod fields;
+mod gear;
 mod lab;
+mod log;
+mod mux;
 mod note;
-mod scope_work;
+mod output;
+pub mod paths;
+mod power;
+mod read;
 pub mod registry;
+mod run;
+mod scope_work;
+mod script;
+mod set;
+mod sleep;
+mod write;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use error::{StepError, Tail};
-pub use lab::{Home, Lab};
+pub use lab::{Equipment, Home, Lab};
 pub use note::{LogLevel, Note, Notes, Progress};
 pub use scope_work::{Held, ScopeWork};
 
@@ -32,10 +53,37 @@ pub struct Output {
     pub value: Value,
     /// Whether something secret went into it.
     pub secret: bool,
+    /// Values of `vars` that the step gives besides its `save` (`set`, `wait: {steps}`); they are
+    /// committed with it, in this order.
+    pub vars: Vec<Assigned>,
+}
+
+impl Output {
+    /// An output without secrets, of these fields.
+    pub fn of(fields: serde_json::Map<String, Value>) -> Self {
+        Self {
+            value: Value::Object(fields),
+            ..Self::default()
+        }
+    }
+}
+
+/// A value of `vars`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assigned {
+    /// The name in `vars`.
+    pub name: String,
+    /// The value.
+    pub value: Value,
+    /// Whether something secret went into it.
+    pub secret: bool,
 }
 
 /// How a try ends.
 pub type Performed = Result<Output, StepError>;
+
+/// A try under way.
+pub type Performing = Pin<Box<dyn Future<Output = Performed> + Send>>;
 
 /// What will be sent: the whole of it, so that a dry run shows what a real one does.
 pub trait Request: Send {
@@ -43,7 +91,7 @@ pub trait Request: Send {
     fn describe(&self) -> Vec<String>;
 
     /// Does it. Ends soon after `stop.ask` fires, at once after `stop.kill`.
-    fn perform(self: Box<Self>, cx: StepContext) -> Pin<Box<dyn Future<Output = Performed> + Send>>;
+    fn perform(self: Box<Self>, cx: StepContext) -> Performing;
 }
 
 /// What planning may look at.

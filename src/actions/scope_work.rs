@@ -22,11 +22,17 @@ pub struct ScopeWork(Arc<Mutex<Option<Held>>>);
 impl ScopeWork {
     /// Leaves a task.
     pub fn hold(&self, held: Held) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(held);
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(held);
     }
 
     /// Takes what was left.
     pub fn take(&self) -> Option<Held> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
     }
 }

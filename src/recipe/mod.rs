@@ -3,6 +3,7 @@
 pub mod duration;
 mod kinds;
 pub mod model;
+pub mod secret;
 pub mod size;
 pub mod template;
 pub mod vocabulary;

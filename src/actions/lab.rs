@@ -1,0 +1,341 @@
+//! One run's lab: where it runs, its hosts and gear by name, and what all its steps share.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::StepError;
+use super::fields::{Field, Text};
+use crate::recipe::Verdict;
+use crate::recipe::model::{self, Gear, HostKeys, Login, Map, Role, ShellKind, Templated, Tree};
+use crate::recipe::secret::Masker;
+use crate::recipe::template::{Assets, Context};
+use crate::transport::{Host, HostKeyPolicy, Local, Shell, SshHost, SshKeys, SshTarget};
+
+/// The port of SSH (RFC 4253, section 4.1).
+const SSH_PORT: u16 = 22;
+/// LANGUAGE.md, section 4.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a lab is made of, whatever the recipe.
+pub struct Equipment {
+    /// Where the run's files go. Relative paths start here.
+    pub run_dir: PathBuf,
+    /// The engine's machine.
+    pub local: Arc<Local>,
+    /// The engine's own SSH keys.
+    pub keys: Arc<SshKeys>,
+    /// Shipped files by name.
+    pub assets: Assets,
+    /// The secrets of the run. Host passwords are added as they are read.
+    pub masker: Arc<Masker>,
+}
+
+/// The hosts and gear of one recipe, with the values that their templates see.
+pub struct Home {
+    /// Hosts by name; `local` is always there.
+    pub hosts: Map<model::Host>,
+    /// Gear by name.
+    pub gear: Map<Gear>,
+    /// `device`, `job`, `env`, `run` and `let`.
+    pub context: Context,
+}
+
+/// One run's lab. Shared by all its steps.
+pub struct Lab {
+    equipment: Equipment,
+    /// By [`model::Procedure::home`].
+    homes: HashMap<Option<String>, Home>,
+    known: Mutex<Known>,
+}
+
+/// What was found out during the run.
+#[derive(Default)]
+struct Known {
+    hosts: HashMap<(Option<String>, String), Host>,
+    /// The paths that muxes without `media` printed.
+    media: HashMap<(Option<String>, String), String>,
+}
+
+impl Lab {
+    /// A lab for one run. `homes` are the recipe (`None`) and those whose procedures it calls.
+    pub fn new(
+        equipment: Equipment,
+        homes: impl IntoIterator<Item = (Option<String>, Home)>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            equipment,
+            homes: homes.into_iter().collect(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// Where the run's files go.
+    pub fn run_dir(&self) -> &Path {
+        &self.equipment.run_dir
+    }
+
+    /// The engine's machine.
+    pub fn local(&self) -> Host {
+        Host::Local(Arc::clone(&self.equipment.local))
+    }
+
+    /// The engine's own SSH keys.
+    pub fn keys(&self) -> &SshKeys {
+        &self.equipment.keys
+    }
+
+    /// A text without the run's secrets.
+    pub fn mask(&self, text: &str) -> String {
+        self.equipment.masker.mask(text).into_owned()
+    }
+
+    /// The text of a shipped file.
+    ///
+    /// # Errors
+    /// `input`: there is none of that name.
+    pub fn asset(&self, name: &str) -> Result<Arc<str>, StepError> {
+        (self.equipment.assets)(name)
+            .ok_or_else(|| StepError::input(format!("there is no shipped file `{name}`")))
+    }
+
+    /// A host, connected to when it is first used and then kept. Its address, user and so on are
+    /// rendered the first time that this comes out well.
+    ///
+    /// # Errors
+    /// `input`: a template of the host has no value, or there is no such host.
+    pub fn host(&self, home: Option<&str>, name: &str) -> Result<Host, StepError> {
+        let key = (home.map(str::to_owned), name.to_owned());
+        if let Some(host) = self.known().hosts.get(&key) {
+            return Ok(host.clone());
+        }
+        let declared = self.declared_host(home, name)?;
+        let host = match &declared.login {
+            None => self.local(),
+            Some(login) => {
+                let target = self
+                    .target(home, name, login, declared.shell)
+                    .map_err(|error| StepError {
+                        message: format!("host `{name}`: {}", error.message),
+                        ..error
+                    })?;
+                let keys = Arc::clone(&self.equipment.keys);
+                Host::Ssh(Arc::new(SshHost::new(target, keys)))
+            }
+        };
+        // Two steps at once would make two connections; the first stays.
+        Ok(self.known().hosts.entry(key).or_insert(host).clone())
+    }
+
+    /// What runs shell strings on a host.
+    ///
+    /// # Errors
+    /// `input`: there is no such host.
+    pub fn shell(&self, home: Option<&str>, name: &str) -> Result<Shell, StepError> {
+        Ok(shell(self.declared_host(home, name)?.shell))
+    }
+
+    /// Whose fault the failures of a host are.
+    pub fn role(&self, home: Option<&str>, name: &str) -> Role {
+        self.declared_host(home, name)
+            .map_or(Role::Lab, |host| host.role)
+    }
+
+    /// Whose fault a failure at this address is: the role of the host that has it, else the lab's.
+    pub(super) fn verdict_at(&self, home: Option<&str>, address: &str) -> Verdict {
+        let hosts = self.home(home).map(|home| &home.hosts);
+        let role = hosts.ok().and_then(|hosts| {
+            hosts.iter().find_map(|(name, host)| {
+                let login = host.login.as_ref()?;
+                let at = self.rendered(home, name, "address", &login.address).ok()?;
+                (at.text().ok()?.value == address).then_some(host.role)
+            })
+        });
+        verdict_of(role.unwrap_or_default())
+    }
+
+    /// Sets the name `host` of templates: `name`, `address` and `user` of a step's host. What has no
+    /// value is none.
+    pub fn introduce_host(&self, home: Option<&str>, name: &str, context: &mut Context) {
+        let mut values = serde_json::Map::new();
+        values.insert("name".to_owned(), name.into());
+        values.insert("address".to_owned(), serde_json::Value::Null);
+        values.insert("user".to_owned(), serde_json::Value::Null);
+        context.unset("host");
+        let login = self
+            .declared_host(home, name)
+            .ok()
+            .and_then(|host| host.login.as_ref());
+        let mut secrets = Vec::new();
+        for (key, tree) in login.into_iter().flat_map(|login| {
+            [
+                ("address", Some(&login.address)),
+                ("user", login.user.as_ref()),
+            ]
+        }) {
+            let field = tree.and_then(|tree| self.rendered(home, name, key, tree).ok());
+            if let Some(field) = field {
+                values.insert(key.to_owned(), field.value());
+                if field.is_secret() {
+                    secrets.push(key);
+                }
+            }
+        }
+        context.set("host", serde_json::Value::Object(values));
+        for key in secrets {
+            context.mark_secret(["host", key]);
+        }
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        let hosts: Vec<Host> = self.known().hosts.drain().map(|(_, host)| host).collect();
+        for host in hosts {
+            if let Host::Ssh(host) = host {
+                host.close().await;
+            }
+        }
+    }
+
+    pub(super) fn home(&self, home: Option<&str>) -> Result<&Home, StepError> {
+        self.homes.get(&home.map(str::to_owned)).ok_or_else(|| {
+            StepError::input(format!(
+                "the recipe `{}` is not part of this run",
+                home.unwrap_or("of the run")
+            ))
+        })
+    }
+
+    pub(super) fn printed_media(&self, home: Option<&str>, gear: &str) -> Option<String> {
+        let key = (home.map(str::to_owned), gear.to_owned());
+        self.known().media.get(&key).cloned()
+    }
+
+    pub(super) fn note_media(&self, home: Option<&str>, gear: &str, path: &str) {
+        let key = (home.map(str::to_owned), gear.to_owned());
+        self.known().media.insert(key, path.to_owned());
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn declared_host(&self, home: Option<&str>, name: &str) -> Result<&model::Host, StepError> {
+        self.home(home)?
+            .hosts
+            .get(name)
+            .ok_or_else(|| StepError::input(format!("there is no host `{name}`")))
+    }
+
+    fn rendered(
+        &self,
+        home: Option<&str>,
+        _name: &str,
+        key: &str,
+        tree: &Tree,
+    ) -> Result<Field, StepError> {
+        Field::render(key, tree, &self.home(home)?.context)
+    }
+
+    fn target(
+        &self,
+        home: Option<&str>,
+        name: &str,
+        login: &Login,
+        runs: ShellKind,
+    ) -> Result<SshTarget, StepError> {
+        let cx = &self.home(home)?.context;
+        let optional = |key: &str, tree: &Option<Tree>| -> Result<Option<Field>, StepError> {
+            let field = tree.as_ref().map(|tree| Field::render(key, tree, cx));
+            Ok(field.transpose()?.filter(|field| !field.is_none()))
+        };
+        let text = |key: &str, tree: &Option<Tree>| -> Result<Option<Text>, StepError> {
+            optional(key, tree)?.map(|field| field.text()).transpose()
+        };
+        let address = Field::render("address", &login.address, cx)?.text()?;
+        let password = text("password", &login.password)?;
+        if let Some(password) = &password {
+            self.equipment.masker.add(&password.value);
+        }
+        let identities = match optional("identity", &login.identity)? {
+            None => None,
+            Some(field) if field.is_list() => Some(
+                field
+                    .list()?
+                    .iter()
+                    .map(|item| item.path_text().map(|path| self.run_dir().join(path)))
+                    .collect::<Result<Vec<_>, _>>()?,
+            ),
+            Some(field) => Some(vec![self.run_dir().join(field.path_text()?)]),
+        };
+        let via = match &login.via {
+            None => None,
+            Some(via) => match self.host(home, &via.value)? {
+                Host::Ssh(host) => Some(host),
+                Host::Local(_) => None,
+            },
+        };
+        Ok(SshTarget {
+            name: name.to_owned(),
+            address: address.value,
+            port: match optional("port", &login.port)? {
+                Some(field) => field.port()?,
+                None => SSH_PORT,
+            },
+            user: match text("user", &login.user)? {
+                Some(user) => user.value,
+                None => own_user(),
+            },
+            password: password.map(|password| password.value),
+            identities,
+            host_key: match login.host_key {
+                HostKeys::AcceptNew => HostKeyPolicy::AcceptNew,
+                HostKeys::Known => HostKeyPolicy::Known,
+                HostKeys::Any => HostKeyPolicy::Any,
+            },
+            via,
+            connect_timeout: match &login.connect_timeout {
+                None => CONNECT_TIMEOUT,
+                Some(Templated::Literal(limit)) => *limit,
+                Some(Templated::Template(template)) => {
+                    let rendered = template.render(cx)?;
+                    Field::from_value("connect_timeout", rendered.value, false).duration()?
+                }
+            },
+            shell: shell(runs),
+        })
+    }
+}
+
+fn shell(kind: ShellKind) -> Shell {
+    match kind {
+        ShellKind::Bash => Shell::Bash,
+        ShellKind::Sh => Shell::Sh,
+    }
+}
+
+/// Who is blamed for a host of this role.
+pub(super) fn verdict_of(role: Role) -> Verdict {
+    match role {
+        Role::Lab => Verdict::Infra,
+        Role::Device => Verdict::Device,
+    }
+}
+
+/// The name of whoever runs the engine, from the user database as far as a file has it.
+fn own_user() -> String {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    std::fs::read_to_string("/etc/passwd")
+        .ok()
+        .and_then(|passwd| {
+            // passwd(5): name, password, user id, ...
+            passwd.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next()?;
+                (fields.nth(1)? == uid).then(|| name.to_owned())
+            })
+        })
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "root".to_owned())
+}

@@ -1,0 +1,310 @@
+//! What a command prints: shown line by line as it comes, kept within bounds, secrets masked.
+//!
+//! Memory is bounded whatever a command prints. Three things are made of the same bytes: lines for
+//! the sinks, the beginning of each stream for `save`, and the end of both for errors.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::{Lab, Note, Notes, Progress};
+use crate::transport::{OutputSink, Stop, Stream};
+
+/// As much of both streams as errors show (LANGUAGE.md, section 10.1).
+const TAIL: usize = 64 * 1024;
+/// The longest line that is shown; the rest of it is not.
+const LINE: usize = 4096;
+/// Longest secret that is still found where a text is cut.
+const OVERLAP: usize = 4096;
+/// A line that has not ended is shown once nothing more came for so long.
+const PARTIAL: Duration = Duration::from_secs(1);
+/// As many lines as may wait to be shown before the command is left alone.
+const WAITING: usize = 1024;
+
+/// What is done with the output of one command.
+#[derive(Debug, Default)]
+pub(super) struct Keep {
+    /// How many bytes of each stream are kept.
+    pub(super) max: usize,
+    /// Standard output goes here as it is, and is not shown.
+    pub(super) to: Option<File>,
+}
+
+/// What was kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    /// Whether a stream was longer than what was kept of it.
+    pub(super) truncated: bool,
+    /// The end of both, as they came.
+    pub(super) tail: String,
+    /// The file of [`Keep::to`] could not be written.
+    pub(super) unwritten: Option<String>,
+}
+
+/// Takes the output of one command.
+pub(super) struct Collector {
+    lab: Arc<Lab>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    streams: [OneStream; 2],
+    tail: VecDeque<u8>,
+    waiting: VecDeque<(Stream, Vec<u8>)>,
+    total: u64,
+    file: Option<File>,
+    unwritten: Option<String>,
+    limit: usize,
+}
+
+#[derive(Default)]
+struct OneStream {
+    kept: Vec<u8>,
+    total: u64,
+    line: Vec<u8>,
+    /// The line was longer than is shown.
+    cut: bool,
+    /// When the last bytes of a line that has not ended came.
+    since: Option<Instant>,
+}
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collector {
+    pub(super) fn new(lab: &Arc<Lab>, keep: Keep) -> Self {
+        let state = State::default();
+        {
+            let mut inner = state.lock();
+            inner.limit = keep.max;
+            inner.file = keep.to;
+        }
+        Self {
+            lab: Arc::clone(lab),
+            state: Arc::new(state),
+        }
+    }
+
+    /// The end that the command writes to.
+    pub(super) fn sink(&self) -> Sink {
+        Sink(Arc::clone(&self.state))
+    }
+
+    /// Waits for `running`, showing what it prints. While lines wait to be shown the command is not
+    /// read from, so that a slow reader slows it; once it is to stop nobody waits for a reader.
+    pub(super) async fn follow<T>(
+        &self,
+        running: impl Future<Output = T>,
+        notes: &Notes,
+        stop: &Stop,
+    ) -> T {
+        let mut running = std::pin::pin!(running);
+        loop {
+            self.show(notes, stop).await;
+            let due = self.partial_due();
+            tokio::select! {
+                biased;
+                ended = &mut running => {
+                    self.end_lines();
+                    self.show(notes, stop).await;
+                    return ended;
+                }
+                () = self.state.changed.notified() => {}
+                () = sleep_until(due) => self.end_partial_lines(),
+            }
+        }
+    }
+
+    /// What was kept, with secrets masked.
+    pub(super) fn kept(&self) -> Kept {
+        let mut inner = self.state.lock();
+        let limit = inner.limit;
+        if let Some(Err(error)) = inner.file.as_mut().map(Write::flush) {
+            inner.unwritten = Some(error.to_string());
+        }
+        let [out, err] = &inner.streams;
+        let over = |stream: &OneStream| stream.total > limit as u64;
+        let tail: Vec<u8> = inner.tail.iter().copied().collect();
+        Kept {
+            stdout: self.text(&out.kept, limit),
+            stderr: self.text(&err.kept, limit),
+            truncated: over(out) || over(err),
+            tail: last(&self.lab.mask(&String::from_utf8_lossy(&tail)), TAIL).to_owned(),
+            unwritten: inner.unwritten.clone(),
+        }
+    }
+
+    fn text(&self, bytes: &[u8], limit: usize) -> String {
+        let mut text = self.lab.mask(&String::from_utf8_lossy(bytes));
+        if bytes.len() > limit {
+            text.truncate(text.floor_char_boundary(limit));
+        }
+        text
+    }
+
+    async fn show(&self, notes: &Notes, stop: &Stop) {
+        loop {
+            let next = {
+                let mut inner = self.state.lock();
+                inner.waiting.pop_front().map(|line| (line, inner.total))
+            };
+            let Some(((stream, line), done)) = next else {
+                return;
+            };
+            let text = String::from_utf8_lossy(&line);
+            let note = Note::Output {
+                stream,
+                line: printable(&self.lab.mask(&text)),
+            };
+            notes.offer(Note::Progress(Progress { done, total: None }));
+            tokio::select! {
+                biased;
+                () = notes.say(note) => {}
+                () = stop.wanted() => {}
+            }
+        }
+    }
+
+    fn partial_due(&self) -> Option<Instant> {
+        let inner = self.state.lock();
+        let oldest = inner.streams.iter().filter_map(|it| it.since).min();
+        oldest.map(|since| since + PARTIAL)
+    }
+
+    fn end_partial_lines(&self) {
+        let mut inner = self.state.lock();
+        let now = Instant::now();
+        inner.end_lines(|since| now.duration_since(since) >= PARTIAL);
+    }
+
+    fn end_lines(&self) {
+        self.state.lock().end_lines(|_| true);
+    }
+}
+
+impl Inner {
+    fn end_lines(&mut self, due: impl Fn(Instant) -> bool) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if self.stream(stream).since.is_some_and(&due) {
+                self.end_line(stream);
+            }
+        }
+    }
+
+    fn end_line(&mut self, stream: Stream) {
+        let one = self.stream(stream);
+        let mut line = std::mem::take(&mut one.line);
+        if std::mem::take(&mut one.cut) {
+            line.extend_from_slice("…".as_bytes());
+        }
+        one.since = None;
+        self.waiting.push_back((stream, line));
+    }
+
+    fn stream(&mut self, stream: Stream) -> &mut OneStream {
+        let [out, err] = &mut self.streams;
+        match stream {
+            Stream::Stdout => out,
+            Stream::Stderr => err,
+        }
+    }
+
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let most = self.limit.saturating_add(OVERLAP);
+        let one = self.stream(stream);
+        one.total += bytes.len() as u64;
+        let room = most.saturating_sub(one.kept.len()).min(bytes.len());
+        one.kept.extend(bytes.iter().take(room));
+        self.tail
+            .extend(&bytes[bytes.len().saturating_sub(TAIL + OVERLAP)..]);
+        let over = self.tail.len().saturating_sub(TAIL + OVERLAP);
+        self.tail.drain(..over);
+        if stream == Stream::Stdout
+            && let Some(file) = &mut self.file
+        {
+            if let Err(error) = file.write_all(bytes) {
+                self.unwritten.get_or_insert(error.to_string());
+            }
+            return;
+        }
+        let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(part) = parts.next() {
+            let one = self.stream(stream);
+            let room = LINE.saturating_sub(one.line.len());
+            one.cut |= part.len() > room;
+            one.line.extend(part.iter().take(room));
+            if parts.peek().is_some() {
+                self.end_line(stream);
+            } else if !part.is_empty() {
+                one.since = Some(Instant::now());
+            }
+        }
+        // The command outran the reader within one poll: what is shown has a gap, and says so.
+        if self.waiting.len() > WAITING {
+            let over = self.waiting.len() - WAITING;
+            self.waiting.drain(..=over);
+            let gap = format!("[{} lines are not shown]", over + 1);
+            self.waiting.push_front((stream, gap.into_bytes()));
+        }
+    }
+}
+
+/// The writing end of a [`Collector`].
+pub(super) struct Sink(Arc<State>);
+
+impl OutputSink for Sink {
+    fn output(&mut self, stream: Stream, bytes: &[u8]) {
+        self.0.lock().take(stream, bytes);
+        self.0.changed.notify_one();
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The end of a text, of at most so many bytes.
+pub(super) fn last(text: &str, bytes: usize) -> &str {
+    let mut at = text.len().saturating_sub(bytes);
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    text.get(at..).unwrap_or_default()
+}
+
+/// A line as a terminal would leave it, without what a terminal would obey: what stands before a
+/// carriage return has been written over, and control characters are spelt out.
+pub(super) fn printable(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    let visible = line.rsplit('\r').next().unwrap_or_default();
+    let mut text = String::with_capacity(visible.len());
+    for letter in visible.chars() {
+        if letter == '\t' || !letter.is_control() {
+            text.push(letter);
+        } else {
+            text.extend(letter.escape_default());
+        }
+    }
+    text
+}
