@@ -1,6 +1,5 @@
 //! A bound inside a try: on one line, one probe, one step of a driver.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use crate::transport::Stop;
@@ -20,7 +19,7 @@ pub(super) async fn within<T, F: Future<Output = T>>(
         ask: stop.ask.child_token(),
         kill: stop.kill.child_token(),
     };
-    let mut work = pin!(work(own.clone()));
+    let mut work = Box::pin(work(own.clone()));
     let Some(limit) = limit else {
         return (work.await, false);
     };

@@ -75,7 +75,7 @@ impl Commands {
                 } else {
                     error.message
                 },
-                output: merged(error.output, &results),
+                output: Box::new(merged(*error.output, &results)),
                 ..error
             };
             let answer = match answer {

@@ -15,7 +15,7 @@ pub struct StepError {
     /// The end of what it printed.
     pub tail: Tail,
     /// What output there is (an exit status, an HTTP status), for `error.output`.
-    pub output: Value,
+    pub output: Box<Value>,
     /// Whose fault it was, where the action knows better than the kind.
     pub verdict: Option<Verdict>,
 }
@@ -30,7 +30,7 @@ impl StepError {
             kind,
             message: message.into(),
             tail: Tail::new(),
-            output: Value::Null,
+            output: Box::new(Value::Null),
             verdict: None,
         }
     }
@@ -68,7 +68,7 @@ impl StepError {
     /// With what output there is.
     #[must_use]
     pub fn with_output(mut self, output: Value) -> Self {
-        self.output = output;
+        self.output = Box::new(output);
         self
     }
 

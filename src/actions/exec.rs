@@ -206,7 +206,7 @@ pub(super) async fn run(
 ) -> Result<Answer, StepError> {
     let collector = Collector::new(&cx.lab, keep);
     let mut sink = collector.sink();
-    let running = place.host.run(prepared.command, &mut sink, &cx.stop);
+    let running = Box::pin(place.host.run(prepared.command, &mut sink, &cx.stop));
     let ended = collector.follow(running, &cx.notes, &cx.stop).await;
     let kept = collector.kept();
     let what = format!(
