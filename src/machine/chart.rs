@@ -11,7 +11,7 @@ use std::time::Duration;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::place::{List, StepName};
-use super::{Ask, AskId, Outcome, RetryPlan, StateId, StepId, TrackId};
+use super::{Ask, AskId, RetryPlan, StateId, StepId, TrackId};
 use crate::recipe::model::{AllowFailure, EndKind, State, Step};
 use crate::recipe::{ErrorKind, KindSet};
 
@@ -373,8 +373,3 @@ impl Chart {
 pub(super) const RETRIED: KindSet = KindSet::ALL
     .without(ErrorKind::Input)
     .without(ErrorKind::Cancelled);
-
-/// The outcome that a scope left by a move has, by what the move came of.
-pub(super) fn moved(caught: Option<ErrorKind>) -> Outcome {
-    caught.map_or(Outcome::Ok, Outcome::Failed)
-}

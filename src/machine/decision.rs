@@ -55,7 +55,7 @@ pub enum Signal {
 }
 
 /// What the world computed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// A guard ([`AskKind::When`], [`AskKind::Row`]).
     Truth(bool),

@@ -5,17 +5,27 @@
 //! random number. The real run, the dry run and every explorer drive this same machine.
 
 mod advance;
+mod bound;
 mod build;
+mod call;
 mod chart;
+mod configuration;
 mod cycles;
 pub mod decision;
+mod ending;
 pub mod ids;
 mod place;
 mod retry;
+mod scope;
+mod signal;
+mod step;
+mod visit;
 
-pub use advance::Machine;
+pub use advance::{GRACE, LAST_GRACE, Machine};
+pub use bound::EXIT_STEP;
 pub use build::ChartError;
 pub use chart::{Chart, Target, Transition};
+pub use configuration::Configuration;
 pub use decision::{
     AfterTry, Answer, Ask, AskKind, Bound, Decision, End, Ending, Event, Fact, Limit, Outcome,
     Reason, RetryPlan, Signal, Site, TrackValue, Turn,
