@@ -11,4 +11,5 @@ pub mod image;
 pub mod machine;
 
 pub mod recipe;
+pub mod report;
 pub mod transport;

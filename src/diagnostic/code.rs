@@ -53,6 +53,10 @@ codes! {
     YamlTrap = "0005" Error;
     /// YAML that recipes do not use: tags, merge keys, several documents, keys that are not texts.
     UnsupportedYaml = "0006" Error;
+    /// No recipe of this name is shipped or found on the search path.
+    UnknownRecipe = "0007" Error;
+    /// Recipes that inherit from or call each other in a circle, or inherit more than 4 deep.
+    RecipeCycle = "0008" Error;
     /// A key that the language does not have at this place.
     UnknownKey = "0101" Error;
     /// A value of another type than the key takes.
@@ -63,6 +67,65 @@ codes! {
     MissingKey = "0104" Error;
     /// A name that is not of the form `[a-z][a-z0-9_]*`, or is reserved.
     BadName = "0105" Error;
+    /// A template where only a literal can stand: names, targets and whatever shapes the machine
+    /// are fixed before a run.
+    NotLiteral = "0106" Error;
+    /// A value that is of the right type and still is none that the key takes.
+    BadValue = "0107" Error;
+    /// Keys that exclude each other, or none of several of which one is needed.
+    OneOf = "0108" Error;
+    /// A word of the language that has no place here.
+    Misplaced = "0109" Error;
+    /// A word of the language that this version does not have yet.
+    NotYet = "0110" Error;
+    /// A kind of error that the language does not have, or that can't be named here.
+    UnknownKind = "0111" Error;
+    /// An input or parameter that must be given is not.
+    MissingInput = "0201" Error;
+    /// A value that is not of its input's type, or outside what the input allows.
+    WrongInput = "0202" Error;
+    /// None of several inputs of which one must be given is there.
+    NoneOfInputs = "0203" Error;
+    /// A path that leaves the folder of the run directory that it belongs to.
+    PathEscapes = "0204" Error;
+    /// An argument that the procedure has no parameter for.
+    UnknownParameter = "0205" Error;
+    /// A stage that the recipe does not have.
+    UnknownStage = "0206" Error;
+    /// A target or initial state that is not there.
+    UnknownState = "0301" Error;
+    /// A target inside another scope: nothing jumps into a scope.
+    IntoScope = "0302" Error;
+    /// A state that does not say what comes after it.
+    MissingNext = "0303" Error;
+    /// A cycle of states without `max_visits`: it might never end.
+    UnboundedCycle = "0304" Error;
+    /// A state that nothing leads to.
+    UnreachableState = "0305" Warning;
+    /// A host that the recipe does not have.
+    UnknownHost = "0306" Error;
+    /// Gear that the recipe does not have, or of another kind.
+    UnknownGear = "0307" Error;
+    /// A procedure that the recipe does not have.
+    UnknownProcedure = "0308" Error;
+    /// Procedures that call each other in a circle, or more than 8 deep.
+    CallCycle = "0309" Error;
+    /// Scopes that nest more than 32 deep.
+    NestedTooDeep = "0310" Error;
+    /// Two states of a stage, two steps of a state, or two declarations of a variable with one name.
+    NameTwice = "0311" Error;
+    /// An error that leads to a state with `when`: if it is passed over, nobody has handled it.
+    CatchToGuarded = "0312" Error;
+    /// Hosts that are reached through each other in a circle.
+    ViaCycle = "0313" Error;
+    /// A tracked value that the recipe does not have, or one that it can't have.
+    UnknownTrack = "0314" Error;
+    /// A row of `next`, or a step, that is never come to.
+    NeverTaken = "0315" Error;
+    /// Constants that are computed from each other in a circle.
+    LetCycle = "0316" Error;
+    /// A variable that may not be set yet where it is read.
+    MaybeUnset = "0317" Error;
     /// A template or an expression that can't be parsed, or is not in the language.
     BadTemplate = "0401" Error;
     /// A filter, a test or a function that the language does not have.
@@ -86,4 +149,6 @@ codes! {
     CommandsFromOutside = "0413" Error;
     /// A pipe on a host whose shell is `sh`, which does not tell when its left side fails.
     PipeInSh = "0414" Error;
+    /// A wait, a stage or an exit step without a bound.
+    MissingBound = "0501" Error;
 }

@@ -1,7 +1,11 @@
 //! The recipe language: its types, how a recipe is read, and the vocabulary of actions.
 
 pub mod duration;
+mod extends;
+pub mod inputs;
 mod kinds;
+pub mod library;
+pub mod load;
 pub mod model;
 pub mod secret;
 pub mod size;

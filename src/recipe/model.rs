@@ -240,6 +240,15 @@ pub enum GearKind {
 }
 
 impl GearKind {
+    /// The word that recipes use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Mux => "mux",
+            Self::Serial => "serial",
+        }
+    }
+
     /// The values that it can have, as a tracked value.
     pub fn values(self) -> &'static [&'static str] {
         match self {

@@ -13,7 +13,7 @@ mod modifier;
 mod net;
 mod shape;
 
-pub use action::Action;
+pub use action::{Action, Places};
 pub use modifier::{MODIFIERS, Modifier};
 pub use shape::{Fields, Param, Shape};
 
@@ -42,6 +42,14 @@ pub const ACTIONS: &[&Action] = &[
 
 /// Actions of the language that this version does not have.
 pub const LATER: &[&str] = &["serve", "serial"];
+
+/// What the loader puts in the place of an action that it does not know, so that it can go on. A
+/// recipe with one is refused.
+pub static UNKNOWN: Action = Action::new(
+    "unknown",
+    "An action that the language does not have.",
+    Fields::new(&[]),
+);
 
 /// The action of this name.
 pub fn action(name: &str) -> Option<&'static Action> {

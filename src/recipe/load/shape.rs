@@ -1,0 +1,428 @@
+//! Parameters by the vocabulary's tables.
+
+use super::cx::Cx;
+use super::value::{has_template, is_whole_template};
+use crate::diagnostic::{Code, Finding, Span, list, nearest};
+use crate::recipe::duration;
+use crate::recipe::model::{GearKind, Map, Templated, Tree, TreeKind};
+use crate::recipe::template::Style;
+use crate::recipe::vocabulary::{Fields, MODIFIERS, Param, Shape};
+use crate::recipe::yaml::{Kind, Node};
+use crate::recipe::{ErrorKind, Value};
+
+impl Cx<'_> {
+    /// The parameters of `owner` in long form. Members of the shape [`Shape::Steps`] are left to
+    /// the caller.
+    pub(super) fn fields(
+        &mut self,
+        owner: &str,
+        fields: &Fields,
+        node: &Node,
+        span: Span,
+    ) -> Map<Tree> {
+        let mut params = Map::new();
+        let Kind::Map(entries) = &node.kind else {
+            let short = match &node.kind {
+                Kind::Seq(_) => fields.short_list,
+                _ => fields.short,
+            };
+            if node.is_null() {
+                self.complain(Code::MissingKey, span, format!("`{owner}` is empty"));
+            } else if let Some(param) = short.and_then(|name| fields.param(name)) {
+                if let Some(tree) = self.shaped(owner, &param.shape, node, param.literal) {
+                    params.insert(param.name.to_owned(), tree);
+                }
+            } else {
+                self.wrong_type(owner, node, "a map");
+            }
+            return params;
+        };
+        let known: Vec<&str> = fields.params.iter().map(|param| param.name).collect();
+        self.known_keys(node, &format!("`{owner}`"), &known, |key| {
+            MODIFIERS
+                .iter()
+                .any(|modifier| modifier.name == key)
+                .then(|| format!("`{key}` is a modifier: it stands beside `{owner}`, not inside"))
+        });
+        for (key, value) in entries {
+            let Some(param) = fields.param(&key.name) else {
+                continue;
+            };
+            if let Some(tree) = self.member(param, value) {
+                params.insert(key.name.clone(), tree);
+            }
+        }
+        self.needed(owner, fields, node, span);
+        params
+    }
+
+    fn member(&mut self, param: &Param, value: &Node) -> Option<Tree> {
+        if value.is_null() || matches!(param.shape, Shape::Steps(_)) {
+            return None;
+        }
+        self.shaped(param.name, &param.shape, value, param.literal)
+    }
+
+    /// Complains about what is missing, and about alternatives that stand together.
+    fn needed(&mut self, owner: &str, fields: &Fields, node: &Node, span: Span) {
+        for param in fields.params.iter().filter(|param| param.required) {
+            self.required(node, param.name, &format!("`{owner}`"), span);
+        }
+        if fields.one_of.is_empty() {
+            return;
+        }
+        let given: Vec<&(crate::recipe::yaml::Key, Node)> = node
+            .entries()
+            .iter()
+            .filter(|(key, value)| fields.one_of.contains(&key.name.as_str()) && !value.is_null())
+            .collect();
+        match given.as_slice() {
+            [_] => {}
+            [] => {
+                let all = list(fields.one_of.iter().copied(), "or");
+                self.complain(Code::OneOf, span, format!("`{owner}` needs one of {all}"));
+            }
+            [(first, _), (second, _), ..] => {
+                let finding = Finding::new(
+                    Code::OneOf,
+                    second.span,
+                    format!("`{}` and `{}` exclude each other", first.name, second.name),
+                )
+                .related(first.span, "given here");
+                self.push(finding);
+            }
+        }
+    }
+
+    /// A value of a shape, or a template of one unless it is literal.
+    pub(super) fn shaped(
+        &mut self,
+        key: &str,
+        shape: &Shape,
+        node: &Node,
+        literal: bool,
+    ) -> Option<Tree> {
+        if literal && node.text().is_some_and(has_template) {
+            self.literal(key, node, "it out");
+            return None;
+        }
+        let value = |kind| {
+            Some(Tree {
+                span: node.span,
+                kind,
+            })
+        };
+        match shape {
+            Shape::Any => self.tree(node, Style::Value),
+            Shape::Text | Shape::Asset => self.text(key, node, Style::Value),
+            Shape::Printed => self.text(key, node, Style::Printed),
+            Shape::Shell => self.text(key, node, Style::Shell),
+            Shape::Path | Shape::HostPath => self.path(key, node, Style::Value),
+            Shape::Url => self.url(key, node),
+            Shape::PathOrUrl => {
+                let is_url = node.text().is_some_and(starts_as_url);
+                self.path(key, node, if is_url { Style::Url } else { Style::Value })
+            }
+            Shape::Mode => self.mode(key, node),
+            Shape::Sha256 => {
+                let tree = self.text(key, node, Style::Value)?;
+                if let TreeKind::Literal(Value::String(text)) = &tree.kind
+                    && !(text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit()))
+                {
+                    self.complain(
+                        Code::BadValue,
+                        node.span,
+                        format!("`{key}` must be 64 hexadecimal digits"),
+                    );
+                    return None;
+                }
+                Some(tree)
+            }
+            Shape::Boolean => match (&node.kind, node.text()) {
+                (Kind::Bool(truth), _) => value(TreeKind::Literal(Value::Bool(*truth))),
+                (_, Some(text)) if is_whole_template(text) => self.tree(node, Style::Value),
+                _ => {
+                    self.wrong_type(key, node, "`true` or `false`");
+                    None
+                }
+            },
+            Shape::Integer(least, most) => self.integer(key, node, *least, *most),
+            Shape::Duration => self.duration(key, node, false).and_then(|read| match read {
+                Templated::Literal(read) => value(TreeKind::Literal(duration::to_value(read))),
+                Templated::Template(template) => value(TreeKind::Template(template)),
+            }),
+            Shape::DurationOrNone => {
+                if node.text() == Some("none") {
+                    value(TreeKind::Literal(Value::from("none")))
+                } else {
+                    self.shaped(key, &Shape::Duration, node, literal)
+                }
+            }
+            Shape::Size => self.size(key, node).and_then(|read| match read {
+                Templated::Literal(read) => value(TreeKind::Literal(Value::from(read))),
+                Templated::Template(template) => value(TreeKind::Template(template)),
+            }),
+            Shape::Word(words) => self.one_word(key, node, words),
+            Shape::Expr => self
+                .expr(key, node)
+                .and_then(|expr| value(TreeKind::Expr(expr))),
+            Shape::Deferred => self
+                .expr(key, node)
+                .and_then(|expr| value(TreeKind::Deferred(expr))),
+            Shape::Host => self
+                .host(key, node)
+                .and_then(|name| value(TreeKind::Literal(Value::String(name.value)))),
+            Shape::Gear(kind) => self
+                .gear_name(key, node, *kind)
+                .and_then(|name| value(TreeKind::Literal(Value::String(name)))),
+            Shape::Kind => self.raised_kind(key, node),
+            Shape::Kinds => {
+                let kinds = self.kinds(key, node)?;
+                let words = kinds.iter().map(|kind| Value::from(kind.word())).collect();
+                value(TreeKind::Literal(Value::Array(words)))
+            }
+            Shape::List(inner) => self.list(key, inner, node, literal),
+            Shape::OneOrMany(inner) => match &node.kind {
+                Kind::Seq(_) => self.list(key, inner, node, literal),
+                // A whole template may itself give a list.
+                _ if node.text().is_some_and(is_whole_template) => self.tree(node, Style::Value),
+                _ => {
+                    let one = self.shaped(key, inner, node, literal)?;
+                    value(TreeKind::List(vec![one]))
+                }
+            },
+            Shape::Map(inner) => match &node.kind {
+                Kind::Map(entries) => {
+                    let mut members = Map::new();
+                    for (name, member) in entries {
+                        let member = if member.is_null() {
+                            Some(Tree {
+                                span: name.span,
+                                kind: TreeKind::Literal(Value::Null),
+                            })
+                        } else {
+                            self.shaped(&name.name, inner, member, literal)
+                        };
+                        if let Some(member) = member {
+                            members.insert(name.name.clone(), member);
+                        }
+                    }
+                    value(TreeKind::Map(members))
+                }
+                _ if node.text().is_some_and(is_whole_template) => self.tree(node, Style::Value),
+                _ => {
+                    self.wrong_type(key, node, "a map");
+                    None
+                }
+            },
+            Shape::Fields(fields) => {
+                let members = self.fields(key, fields, node, node.span);
+                value(TreeKind::Map(members))
+            }
+            // Read by the step that has them.
+            Shape::Steps(_) => None,
+        }
+    }
+
+    fn list(&mut self, key: &str, inner: &Shape, node: &Node, literal: bool) -> Option<Tree> {
+        let Kind::Seq(items) = &node.kind else {
+            if node.text().is_some_and(is_whole_template) {
+                return self.tree(node, Style::Value);
+            }
+            self.wrong_type(key, node, "a list");
+            return None;
+        };
+        let items = items
+            .iter()
+            .filter_map(|item| {
+                if item.is_null() {
+                    return Some(Tree {
+                        span: item.span,
+                        kind: TreeKind::Literal(Value::Null),
+                    });
+                }
+                self.shaped(key, inner, item, literal)
+            })
+            .collect();
+        Some(Tree {
+            span: node.span,
+            kind: TreeKind::List(items),
+        })
+    }
+
+    fn path(&mut self, key: &str, node: &Node, style: Style) -> Option<Tree> {
+        let tree = self.text(key, node, style)?;
+        if let TreeKind::Literal(Value::String(text)) = &tree.kind
+            && (text.is_empty() || text.contains('\0'))
+        {
+            self.complain(
+                Code::BadValue,
+                node.span,
+                format!("`{key}` must be a path, which is not empty"),
+            );
+            return None;
+        }
+        Some(tree)
+    }
+
+    fn url(&mut self, key: &str, node: &Node) -> Option<Tree> {
+        let tree = self.text(key, node, Style::Url)?;
+        let text = node.text().unwrap_or_default();
+        // A template at the beginning may give the scheme.
+        if !text.starts_with("{{") && !text.starts_with("{%") && !starts_as_url(text) {
+            self.push(
+                Finding::new(Code::BadValue, node.span, format!("`{key}` is no URL"))
+                    .help("a URL is absolute, and begins with `http://` or `https://`"),
+            );
+            return None;
+        }
+        Some(tree)
+    }
+
+    fn mode(&mut self, key: &str, node: &Node) -> Option<Tree> {
+        if matches!(node.kind, Kind::Int(_) | Kind::Float(_)) {
+            let written = self.written(node);
+            self.push(
+                Finding::new(
+                    Code::YamlTrap,
+                    node.span,
+                    "readers of YAML disagree about this number",
+                )
+                .help(format!("a mode is a text: \"{written}\"")),
+            );
+            return None;
+        }
+        let tree = self.text(key, node, Style::Value)?;
+        if let TreeKind::Literal(Value::String(text)) = &tree.kind
+            && !(matches!(text.len(), 3 | 4)
+                && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)))
+        {
+            self.push(
+                Finding::new(
+                    Code::BadValue,
+                    node.span,
+                    format!("`{text}` is no file mode"),
+                )
+                .help("a mode is three or four octal digits, as in \"0644\""),
+            );
+            return None;
+        }
+        Some(tree)
+    }
+
+    fn integer(&mut self, key: &str, node: &Node, least: i64, most: i64) -> Option<Tree> {
+        match &node.kind {
+            Kind::Int(number) if (least..=most).contains(number) => Some(Tree {
+                span: node.span,
+                kind: TreeKind::Literal(Value::from(*number)),
+            }),
+            Kind::Int(_) => {
+                self.complain(
+                    Code::BadValue,
+                    node.span,
+                    format!("`{key}` must be a whole number from {least} to {most}"),
+                );
+                None
+            }
+            Kind::Str { text, .. } if is_whole_template(text) => self.tree(node, Style::Value),
+            _ => {
+                self.wrong_type(key, node, "a whole number");
+                None
+            }
+        }
+    }
+
+    fn one_word(&mut self, key: &str, node: &Node, words: &[&str]) -> Option<Tree> {
+        if node.text().is_some_and(has_template) {
+            return self.text(key, node, Style::Value);
+        }
+        let all = list(words.iter().copied(), "or");
+        let finding = match &node.kind {
+            Kind::Str { text, .. } if words.contains(&text.as_str()) => {
+                return Some(Tree {
+                    span: node.span,
+                    kind: TreeKind::Literal(Value::String(text.clone())),
+                });
+            }
+            Kind::Str { text, .. } => Finding::new(
+                Code::BadValue,
+                node.span,
+                format!("`{key}` must be {all}, not `{text}`"),
+            )
+            .suggest(nearest(text, words.iter().copied())),
+            Kind::Bool(truth) if words.contains(&"on") => Finding::new(
+                Code::YamlTrap,
+                node.span,
+                format!("`{key}` must be {all}, not a boolean"),
+            )
+            .help(if *truth {
+                "write \"on\""
+            } else {
+                "write \"off\""
+            }),
+            _ => Finding::new(
+                Code::WrongType,
+                node.span,
+                format!("`{key}` must be {all}, not {}", node.what()),
+            ),
+        };
+        self.push(finding);
+        None
+    }
+
+    /// The name of a gear of this kind.
+    pub(super) fn gear_name(&mut self, key: &str, node: &Node, kind: GearKind) -> Option<String> {
+        let name = self.literal(key, node, "the name of a gear")?;
+        self.is_gear(&name, node.span, kind);
+        Some(name)
+    }
+
+    /// Complains where there is no gear of this name and kind.
+    pub(super) fn is_gear(&mut self, name: &str, span: Span, kind: GearKind) {
+        let names = self.names;
+        match names.gear.get(name) {
+            Some(other) if *other == kind => {}
+            Some(other) => self.complain(
+                Code::UnknownGear,
+                span,
+                format!("`{name}` is a {} gear, not a {}", other.word(), kind.word()),
+            ),
+            None => self.unknown(
+                Code::UnknownGear,
+                span,
+                &format!("{} gear", kind.word()),
+                name,
+                names
+                    .gear
+                    .iter()
+                    .filter(move |(_, other)| **other == kind)
+                    .map(|(name, _)| name.as_str()),
+            ),
+        }
+    }
+
+    /// A kind that a step may raise.
+    fn raised_kind(&mut self, key: &str, node: &Node) -> Option<Tree> {
+        let word = self.literal(key, node, "a kind of error")?;
+        let kind = self.kind(&word, node.span)?;
+        if matches!(kind, ErrorKind::Loop | ErrorKind::Timeout) {
+            self.push(
+                Finding::new(
+                    Code::UnknownKind,
+                    node.span,
+                    format!("`{kind}` can't be raised by a step"),
+                )
+                .help("only a bound raises `timeout`, and only `max_visits` raises `loop`"),
+            );
+            return None;
+        }
+        Some(Tree {
+            span: node.span,
+            kind: TreeKind::Literal(Value::from(kind.word())),
+        })
+    }
+}
+
+fn starts_as_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}

@@ -1,0 +1,3 @@
+//! What a person or a machine reads.
+
+pub mod findings;
