@@ -8,7 +8,7 @@ use super::{AskId, Moment, StateId, StepId, TrackId, TryId};
 use crate::recipe::ErrorKind;
 
 /// What the driver tells the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Enter the stage.
     Begin,
