@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod diagnostic;
+pub mod engine;
 pub mod image;
 pub mod machine;
 

@@ -1,0 +1,33 @@
+//! The driver: asks the machine what is next, does it, tells the machine what happened.
+//!
+//! [`driver`] is the loop; what a run touches is a [`World`](driver::World). What happens is one stream
+//! of facts: each is applied to the run's memory (`vars` and errors are a fold of facts), written to
+//! the [`journal`], and shown to a [`Sink`], before the decision that it announces is carried out. No
+//! rule of execution is in this room.
+
+mod answer;
+mod arguments;
+mod blame;
+pub mod driver;
+mod ending;
+mod frames;
+mod incident;
+pub mod journal;
+pub mod live;
+mod memory;
+mod names;
+mod record;
+mod resolve;
+pub mod run;
+mod scope;
+pub mod signals;
+mod sink;
+mod story;
+mod summary;
+
+pub use names::signal_name;
+pub use record::{Failure, NamedStep, Record, Then, What, millis, outcome_word, utc};
+pub use run::{Inputs, Refused, RunRequest, run};
+pub use signals::Signals;
+pub use sink::{Opening, Said, Saying, Sink};
+pub use summary::{Decided, RunReport};

@@ -1,0 +1,623 @@
+//! The log for a person or an agent: a line per fact worth reading, with its time in UTC.
+//!
+//! ```text
+//! 2026-11-24T14:00:00.123Z INFO  storage/write  flash: https://example.com/image.xz to /dev/sda
+//! ```
+//!
+//! An agent's log has nothing but such lines; while a transfer or a wait goes on, one tells every 10 s
+//! how far it is. On a terminal there are colours, and a last line that is drawn anew.
+
+use std::time::{Duration, SystemTime};
+
+use super::Reader;
+use super::outcome::Outcome;
+use super::quantity::{bytes, elapsed, plain};
+use super::writer::{To, Writer};
+use crate::actions::{LogLevel, Note, Progress};
+use crate::diagnostic::plural;
+use crate::engine::{
+    NamedStep, Opening, Record, Said, Saying, Sink, Then, What, millis, outcome_word, signal_name,
+    utc,
+};
+use crate::machine::{Moment, Outcome as Ended};
+use crate::recipe::{Verdict, duration};
+
+/// How often a log tells how far a transfer or a wait is.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// How often it tells that any other step still runs.
+const STILL_EVERY: Duration = Duration::from_secs(60);
+
+/// Characters of a line; what is longer is cut.
+const LONG: usize = 4096;
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Levels and times in colour.
+    pub colour: bool,
+    /// A last line that is drawn anew.
+    pub live: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO ",
+            Self::Warn => "WARN ",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// SGR parameters (ECMA-48).
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Debug => "2",
+            Self::Info => "32",
+            Self::Warn => "33",
+            Self::Error => "31",
+        }
+    }
+}
+
+/// Writes the log.
+#[derive(Debug)]
+pub struct Console {
+    writer: Writer,
+    look: Look,
+    stage: String,
+    running: Option<Running>,
+    /// How the last try failed: the error that goes on from it says the same.
+    failed: Option<String>,
+}
+
+/// The try that goes on.
+#[derive(Debug)]
+struct Running {
+    step: NamedStep,
+    action: String,
+    number: u32,
+    of: u32,
+    began: Moment,
+    limit: Option<Moment>,
+    /// When the log last told something of it.
+    told: Moment,
+    progress: Option<Transfer>,
+}
+
+/// How far it is, and how fast it was.
+#[derive(Clone, Copy, Debug)]
+struct Transfer {
+    now: Progress,
+    measured: (Moment, u64),
+    /// Bytes a second, of late.
+    rate: f64,
+}
+
+impl Console {
+    /// To this writer.
+    pub fn new(writer: Writer, look: Look) -> Self {
+        Self {
+            writer,
+            look,
+            stage: String::new(),
+            running: None,
+            failed: None,
+        }
+    }
+
+    fn line(&mut self, time: SystemTime, level: Level, state: &str, text: &str) {
+        let place = self.place(state).to_owned();
+        for part in text.lines() {
+            let mut part = plain(part);
+            if let Some((at, _)) = part.char_indices().nth(LONG) {
+                part.truncate(at);
+                part.push('…');
+            }
+            let time = utc(time);
+            let word = level.word();
+            let line = if self.look.colour {
+                format!(
+                    "\x1b[2m{time}\x1b[0m \x1b[{}m{word}\x1b[0m \x1b[1m{place}\x1b[0m  {part}",
+                    level.colour()
+                )
+            } else {
+                format!("{time} {word} {place}  {part}")
+            };
+            self.writer.line(To::Log, line);
+        }
+    }
+
+    fn place<'a>(&'a self, state: &'a str) -> &'a str {
+        match state.trim_start_matches('/') {
+            "" => &self.stage,
+            path => path,
+        }
+    }
+
+    fn about(&mut self, saying: &Saying, level: Level, text: &str) {
+        if let Some(running) = &mut self.running {
+            running.told = saying.at;
+        }
+        self.line(saying.time, level, &saying.step.state, text);
+    }
+}
+
+impl Sink for Console {
+    fn open(&mut self, opening: &Opening) {
+        self.stage = opening.stage.to_string();
+        self.line(
+            opening.time,
+            Level::Info,
+            "/",
+            &format!(
+                "recipe {}, run {}, in {}",
+                opening.recipe,
+                opening.run_id,
+                opening.run_dir.display()
+            ),
+        );
+        for warning in &opening.warnings {
+            self.line(opening.time, Level::Warn, "/", warning);
+        }
+    }
+
+    fn fact(&mut self, record: &Record) {
+        let repeats = matches!(
+            &record.what,
+            What::Raised { message, .. } if self.failed.as_ref() == Some(message)
+        );
+        if !repeats && let Some((level, state, text)) = told(record, self.running.as_ref()) {
+            self.line(record.time, level, &state, &text);
+        }
+        match &record.what {
+            What::TryStarted {
+                step,
+                action,
+                number,
+                of,
+                limit,
+                ..
+            } => {
+                self.running = Some(Running {
+                    step: step.clone(),
+                    action: action.to_string(),
+                    number: *number,
+                    of: *of,
+                    began: record.at,
+                    limit: limit.map(|limit| Moment(Duration::from_millis(limit))),
+                    told: record.at,
+                    progress: None,
+                });
+            }
+            What::TryRefused { message, .. } => self.failed = Some(message.clone()),
+            What::TryEnded { failure, .. } => {
+                self.failed = failure.as_ref().map(|failure| failure.message.clone());
+                self.running = None;
+                if self.look.live {
+                    self.writer.live(None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, saying: &Saying) {
+        match &saying.said {
+            // It says itself what it does.
+            Said::Request(_) if self.running.as_ref().is_some_and(|it| it.action == "log") => {}
+            Said::Request(parts) => {
+                let head = match &self.running {
+                    Some(Running { number, of, .. }) if *of > 1 => {
+                        format!("{} (try {number} of {of})", saying.step.name)
+                    }
+                    _ => saying.step.name.to_string(),
+                };
+                let text = match parts.as_slice() {
+                    [] => head,
+                    [one] => format!("{head}: {one}"),
+                    several => format!("{head}:\n  {}", several.join("\n  ")),
+                };
+                self.about(saying, Level::Info, &text);
+            }
+            Said::Note(Note::Output { line, .. }) => {
+                self.about(saying, Level::Info, &format!("| {line}"));
+            }
+            Said::Note(Note::Doing(what)) => {
+                let text = format!("{}: {what}", saying.step.name);
+                self.about(saying, Level::Info, &text);
+            }
+            Said::Note(Note::Warning(text)) => {
+                let text = format!("{}: {text}", saying.step.name);
+                self.about(saying, Level::Warn, &text);
+            }
+            Said::Note(Note::Log { level, text, plain }) => {
+                if *plain {
+                    self.writer.line(To::Plain, text.clone());
+                } else {
+                    let level = match level {
+                        LogLevel::Info => Level::Info,
+                        LogLevel::Warn => Level::Warn,
+                        LogLevel::Debug => Level::Debug,
+                    };
+                    self.about(saying, level, text);
+                }
+            }
+            Said::Note(Note::Progress(now)) => {
+                if let Some(running) = &mut self.running {
+                    match &mut running.progress {
+                        Some(transfer) => transfer.now = *now,
+                        None => {
+                            running.progress = Some(Transfer {
+                                now: *now,
+                                measured: (saying.at, now.done),
+                                rate: 0.0,
+                            });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Moment, time: SystemTime) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        if let Some(transfer) = &mut running.progress {
+            transfer.measure(now);
+        }
+        if self.look.live {
+            let place = format!(
+                "{} {}",
+                running.step.state.trim_start_matches('/'),
+                running.step.name
+            );
+            let text = format!("{place}: {}", running.state(now));
+            self.writer.live(Some(text));
+            return;
+        }
+        let every = if running.progress.is_some() || running.action == "wait" {
+            PROGRESS_EVERY
+        } else {
+            STILL_EVERY
+        };
+        if now.0.saturating_sub(running.told.0) >= every {
+            running.told = now;
+            let text = format!("{}: {}", running.step.name, running.state(now));
+            let state = running.step.state.clone();
+            self.line(time, Level::Info, &state, &text);
+        }
+    }
+
+    fn behind(&self) -> bool {
+        self.writer.behind()
+    }
+}
+
+impl Reader for Console {
+    fn conclude(&mut self, outcome: &Outcome, story: &[String]) {
+        let time = SystemTime::now();
+        let level = match outcome.verdict {
+            Verdict::Ok => Level::Info,
+            Verdict::Cancelled => Level::Warn,
+            _ => Level::Error,
+        };
+        if self.look.live {
+            self.writer.live(None);
+        }
+        for line in story {
+            self.line(time, level, "/", line);
+        }
+        self.line(time, level, "/", &outcome.line().replace('\n', " "));
+        self.writer.finish();
+    }
+}
+
+impl Transfer {
+    /// Weighs the rate since the last measurement with the one before, a second's worth at least.
+    fn measure(&mut self, now: Moment) {
+        let (at, done) = self.measured;
+        let passed = now.0.saturating_sub(at.0);
+        if passed < Duration::from_secs(1) {
+            return;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a rate is shown with three digits"
+        )]
+        let rate = self.now.done.saturating_sub(done) as f64 / passed.as_secs_f64();
+        self.rate = if self.rate > 0.0 {
+            0.7 * self.rate + 0.3 * rate
+        } else {
+            rate
+        };
+        self.measured = (now, self.now.done);
+    }
+
+    fn text(&self) -> String {
+        let Progress { done, total } = self.now;
+        let mut text = bytes(done);
+        if let Some(total) = total.filter(|total| *total > 0) {
+            let percent = u128::from(done.min(total)) * 100 / u128::from(total);
+            text.push_str(&format!(" of {} ({percent} %)", bytes(total)));
+        }
+        if self.rate >= 1.0 {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is at least 1, and a cast cuts what is too large"
+            )]
+            let whole = self.rate as u64;
+            text.push_str(&format!(", {}/s", bytes(whole)));
+            if let Some(total) = total {
+                let left = Duration::from_secs(total.saturating_sub(done) / whole.max(1));
+                text.push_str(&format!(", {} left", duration::print(left)));
+            }
+        }
+        text
+    }
+}
+
+impl Running {
+    fn state(&self, now: Moment) -> String {
+        let since = now.0.saturating_sub(self.began.0);
+        let mut parts = Vec::new();
+        if self.of > 1 {
+            parts.push(format!("try {} of {}", self.number, self.of));
+        }
+        match &self.progress {
+            Some(transfer) if self.action == "wait" => {
+                let done = usize::try_from(transfer.now.done).unwrap_or(usize::MAX);
+                parts.push(plural(done, "probe"));
+            }
+            Some(transfer) => parts.push(transfer.text()),
+            None => {}
+        }
+        parts.push(format!("{} so far", elapsed(since)));
+        if let Some(limit) = self.limit {
+            let left = Duration::from_secs(limit.0.saturating_sub(now.0).as_secs());
+            parts.push(format!("at most {} more", duration::print(left)));
+        }
+        parts.join(", ")
+    }
+}
+
+/// What the log says of a fact: level, state, text. Facts that the lines around them tell as well say
+/// nothing.
+fn told(record: &Record, running: Option<&Running>) -> Option<(Level, String, String)> {
+    let say = |level, state: &str, text: String| Some((level, state.to_owned(), text));
+    match &record.what {
+        What::StateEntered {
+            state,
+            visit,
+            item,
+            attempt,
+            of,
+            ..
+        } => {
+            let mut text = "entered".to_owned();
+            if *visit > 1 {
+                text.push_str(&format!(", visit {visit}"));
+            }
+            if let Some(item) = item {
+                text.push_str(&format!(", item {}", u64::from(*item) + 1));
+            }
+            if *attempt > 1 {
+                text.push_str(&format!(", try {attempt} of {of}"));
+            }
+            say(Level::Info, state, text)
+        }
+        What::StatePassed { state, .. } => say(
+            Level::Info,
+            state,
+            "passed over: its `when` is false".to_owned(),
+        ),
+        What::StateReached {
+            state,
+            end: Some(end),
+            message,
+            ..
+        } => {
+            let text = match message {
+                Some(message) => format!("end: {end}: {message}"),
+                None => format!("end: {end}"),
+            };
+            let level = if end.as_ref() == "success" {
+                Level::Info
+            } else {
+                Level::Error
+            };
+            say(level, state, text)
+        }
+        What::ScopeLeaving { state, outcome } => {
+            let level = match outcome {
+                Ended::Ok => Level::Info,
+                _ => Level::Warn,
+            };
+            say(
+                level,
+                state,
+                format!("leaving, outcome {}", outcome_word(*outcome)),
+            )
+        }
+        What::ScopeLeft { state, .. } => say(Level::Info, state, "left".to_owned()),
+        What::ItemBegun { of, index, count } => say(
+            Level::Info,
+            of,
+            format!("item {} of {count}", u64::from(*index) + 1),
+        ),
+        What::ItemFailed { of, index, kind } => say(
+            Level::Warn,
+            of,
+            format!(
+                "item {} failed with {kind}; the next one follows",
+                u64::from(*index) + 1
+            ),
+        ),
+        What::StepSkipped { step } => {
+            say(Level::Debug, &step.state, format!("{}: skipped", step.name))
+        }
+        What::TryStopping { step, why, .. } => say(
+            Level::Warn,
+            &step.state,
+            format!("{}: stopping: {why}", step.name),
+        ),
+        What::TryEnded {
+            step,
+            outcome,
+            then,
+            took,
+            failure,
+            ..
+        } => {
+            let took = elapsed(Duration::from_millis(*took));
+            if *outcome == Ended::Ok {
+                // What changes nothing and takes no time has told all when it began.
+                let quiet = running.is_some_and(|running| {
+                    matches!(running.action.as_str(), "log" | "set" | "assert")
+                });
+                return if quiet {
+                    None
+                } else {
+                    say(
+                        Level::Info,
+                        &step.state,
+                        format!("{}: ok after {took}", step.name),
+                    )
+                };
+            }
+            let mut text = format!("{}: {} after {took}", step.name, outcome_word(*outcome));
+            if let Some(failure) = failure {
+                text.push_str(&format!(": {}", failure.message.replace('\n', " ")));
+            }
+            let level = match then {
+                Then::Raised => Level::Error,
+                _ => Level::Warn,
+            };
+            match then {
+                Then::Again { at, number } => {
+                    let wait = at.saturating_sub(millis(record.at.0));
+                    text.push_str(&format!(
+                        "; try {number} follows in {}",
+                        elapsed(Duration::from_millis(wait))
+                    ));
+                }
+                Then::Forgiven => text.push_str("; it is allowed to fail"),
+                Then::Done | Then::Recorded | Then::Raised => {}
+            }
+            say(level, &step.state, text)
+        }
+        What::TryRefused {
+            step,
+            kind,
+            then,
+            message,
+            ..
+        } => {
+            let level = match then {
+                Then::Raised => Level::Error,
+                _ => Level::Warn,
+            };
+            say(
+                level,
+                &step.state,
+                format!("{}: {kind}: {message}", step.name),
+            )
+        }
+        What::RetryDropped { step, kind, .. } => say(
+            Level::Warn,
+            &step.state,
+            format!("{}: it is not tried again after this {kind}", step.name),
+        ),
+        What::Raised {
+            kind,
+            state,
+            message,
+            ..
+        } => say(Level::Error, state, format!("{kind}: {message}")),
+        What::ExitStepFailed { step, kind, .. } => say(
+            Level::Error,
+            &step.state,
+            format!(
+                "{}: this exit step's {kind} is reported beside the outcome",
+                step.name
+            ),
+        ),
+        What::Caught { state, kind } => say(Level::Warn, state, format!("{kind} is caught")),
+        What::Retrying {
+            state,
+            kind,
+            attempt,
+            of,
+            again,
+        } => {
+            let wait = again.saturating_sub(millis(record.at.0));
+            say(
+                Level::Warn,
+                state,
+                format!(
+                    "try {attempt} of {of} follows this {kind} in {}",
+                    elapsed(Duration::from_millis(wait))
+                ),
+            )
+        }
+        What::CallEntered {
+            step,
+            procedure,
+            number,
+            of,
+        } => {
+            let mut text = format!("call of {procedure}");
+            if *of > 1 {
+                text.push_str(&format!(" (try {number} of {of})"));
+            }
+            say(Level::Info, &step.state, text)
+        }
+        What::CallLeft { step, outcome, .. } => {
+            let level = if *outcome == Ended::Ok {
+                Level::Info
+            } else {
+                Level::Warn
+            };
+            say(
+                level,
+                &step.state,
+                format!(
+                    "{}: the call ended with {}",
+                    step.name,
+                    outcome_word(*outcome)
+                ),
+            )
+        }
+        What::Cancelled { signal, number } => {
+            let name = signal_name(*signal);
+            say(
+                Level::Warn,
+                "/",
+                match number {
+                    1 => format!("{name}: no further step begins, all open scopes are left"),
+                    _ => format!(
+                        "{name} again: nothing more is run, open scopes are left to the next start"
+                    ),
+                },
+            )
+        }
+        What::StateReached { end: None, .. }
+        | What::Moved { .. }
+        | What::LeafLeft { .. }
+        | What::ItemsEnded { .. }
+        | What::TryStarted { .. }
+        | What::Tracked { .. }
+        | What::StageEnded { .. } => None,
+    }
+}
