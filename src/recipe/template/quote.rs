@@ -136,7 +136,7 @@ fn url(output: &str) -> String {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
-pub(super) fn url_encoded(text: &str) -> String {
+pub fn url_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,0 +1,544 @@
+//! Every text of a recipe that is evaluated, with what is visible there.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Sources, Span};
+use crate::recipe::model::{
+    Body, Driver, GearKind, Host, Input, Items, Map, Recipe, Retry, State, Step, StepTimeout,
+    Templated, Tree, TreeKind,
+};
+use crate::recipe::template::{Analysis, Expr, ROOTS, Template};
+use crate::recipe::vocabulary::Action;
+use crate::recipe::yaml::place;
+
+/// A set of the names in [`ROOTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Names(u16);
+
+impl Names {
+    /// In hosts, and the first values of `vars`.
+    const CONSTANTS: Self = Self::of(&["device", "job", "env", "run", "gear", "let"]);
+    /// In gear and `let`.
+    const BARE: Self = Self::of(&["device", "job", "env", "run", "let"]);
+    const STAGE: Self = Self::CONSTANTS.and(Self::of(&["vars", "error"]));
+    const PROCEDURE: Self = Self::STAGE.and(Self::of(&["params"]));
+
+    const fn of(names: &[&str]) -> Self {
+        let mut bits = 0;
+        let mut n = 0;
+        while n < names.len() {
+            bits |= bit(names[n]);
+            n += 1;
+        }
+        Self(bits)
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn contains(self, name: &str) -> bool {
+        self.0 & bit(name) != 0
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = &'static str> {
+        ROOTS.iter().copied().filter(move |root| self.contains(root))
+    }
+}
+
+const fn bit(name: &str) -> u16 {
+    let mut n = 0;
+    while n < ROOTS.len() {
+        if equal(ROOTS[n].as_bytes(), name.as_bytes()) {
+            return 1 << n;
+        }
+        n += 1;
+    }
+    0
+}
+
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut n = 0;
+    while n < a.len() {
+        if a[n] != b[n] {
+            return false;
+        }
+        n += 1;
+    }
+    true
+}
+
+/// A text that is evaluated.
+#[derive(Clone, Copy)]
+pub(super) enum Text<'r> {
+    Expr(&'r Expr),
+    Template(&'r Template),
+}
+
+impl Text<'_> {
+    pub(super) fn analyse(self) -> Analysis {
+        match self {
+            Text::Expr(expr) => expr.analyse(),
+            Text::Template(template) => template.analyse(),
+        }
+    }
+
+    /// The place in the file of a range of the text.
+    pub(super) fn place(self, sources: &Sources, range: std::ops::Range<usize>) -> Span {
+        match self {
+            Text::Expr(expr) => place(sources, expr.span, &expr.text, range),
+            Text::Template(template) => place(sources, template.span, &template.text, range),
+        }
+    }
+}
+
+/// What is visible at a place.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'r> {
+    /// The recipe whose inputs, constants, hosts and gear are seen.
+    pub(super) home: &'r Recipe,
+    pub(super) names: Names,
+    /// Where it is, for messages: `in a stage`.
+    pub(super) place: &'static str,
+    /// Whose `vars` and `params` are seen: an index of [`Sites::spaces`].
+    pub(super) space: Option<usize>,
+    /// What `item` is of: an index of [`Sites::items`].
+    pub(super) item: Option<usize>,
+    /// The step's host.
+    pub(super) host: Option<&'r str>,
+}
+
+impl<'r> Scope<'r> {
+    fn with(mut self, names: Names) -> Self {
+        self.names = self.names.and(names);
+        self
+    }
+
+    /// The host of the step, as declared.
+    pub(super) fn host(&self) -> Option<&'r Host> {
+        self.home.hosts.get(self.host?)
+    }
+}
+
+/// A text and what it sees.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'r> {
+    pub(super) text: Text<'r>,
+    pub(super) scope: Scope<'r>,
+}
+
+/// A stage or a procedure: a namespace.
+#[derive(Default)]
+pub(super) struct Space<'r> {
+    /// A procedure's parameters.
+    pub(super) params: Option<&'r Map<Input>>,
+    /// What may set each name of `vars`.
+    pub(super) vars: BTreeMap<&'r str, Vec<Setter>>,
+}
+
+/// What sets a name of `vars`.
+#[derive(Clone, Copy)]
+pub(super) enum Setter {
+    /// A value of the recipe's own making.
+    Value,
+    /// The output of an action.
+    Output(&'static Action),
+    /// A list of outputs, one per item.
+    Outputs,
+}
+
+/// A value that goes from texts to a name.
+pub(super) struct Flow<'r> {
+    pub(super) to: Target,
+    pub(super) from: Vec<Site<'r>>,
+    /// Saved output goes there.
+    pub(super) output: bool,
+}
+
+/// A name of one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    /// Of `vars` in this space.
+    Var(usize, String),
+    /// Of `params` in this space.
+    Param(usize, String),
+}
+
+/// A command line for a host's shell.
+pub(super) struct ShellText<'r> {
+    pub(super) text: &'r str,
+    pub(super) span: Span,
+    pub(super) scope: Scope<'r>,
+}
+
+/// All texts of a recipe.
+#[derive(Default)]
+pub(super) struct Sites<'r> {
+    pub(super) all: Vec<Site<'r>>,
+    pub(super) spaces: Vec<Space<'r>>,
+    /// The texts that each `for_each` is made of.
+    pub(super) items: Vec<Vec<Site<'r>>>,
+    pub(super) flows: Vec<Flow<'r>>,
+    pub(super) shells: Vec<ShellText<'r>>,
+    /// The lines of `commands`.
+    pub(super) commands: Vec<Site<'r>>,
+    /// Procedures by their keys in the recipe.
+    procedures: BTreeMap<&'r str, usize>,
+}
+
+impl<'r> Sites<'r> {
+    pub(super) fn of(recipe: &'r Recipe) -> Self {
+        let mut sites = Self::default();
+        sites.surroundings(recipe);
+        for (name, procedure) in &recipe.procedures {
+            sites.procedures.insert(name, sites.spaces.len());
+            sites.spaces.push(Space {
+                params: Some(&procedure.params),
+                ..Space::default()
+            });
+        }
+        for (name, procedure) in &recipe.procedures {
+            let home = procedure
+                .home
+                .as_ref()
+                .and_then(|home| recipe.imports.get(home))
+                .unwrap_or(recipe);
+            let scope = Scope {
+                names: Names::PROCEDURE,
+                place: "in a procedure",
+                space: sites.procedures.get(name.as_str()).copied(),
+                ..bare(home)
+            };
+            sites.state(&procedure.root, scope);
+            sites.expr(procedure.returns.as_ref(), scope);
+        }
+        for stage in recipe.stages.values() {
+            let space = sites.spaces.len();
+            sites.spaces.push(Space::default());
+            let scope = Scope {
+                names: Names::STAGE,
+                place: "in a stage",
+                space: Some(space),
+                ..bare(recipe)
+            };
+            for (name, value) in &recipe.vars {
+                let first = Scope {
+                    names: Names::CONSTANTS,
+                    place: "in the recipe's `vars`",
+                    ..scope
+                };
+                sites.declare(name, value, first);
+            }
+            sites.state(&stage.root, scope);
+        }
+        for import in recipe.imports.values() {
+            sites.surroundings(import);
+        }
+        sites
+    }
+
+    /// Hosts, gear and constants.
+    fn surroundings(&mut self, recipe: &'r Recipe) {
+        for value in recipe.lets.values() {
+            let scope = Scope {
+                place: "in `let`",
+                ..bare(recipe)
+            };
+            self.tree(value, scope);
+        }
+        for host in recipe.hosts.values() {
+            let scope = Scope {
+                names: Names::CONSTANTS,
+                place: "in `hosts`",
+                ..bare(recipe)
+            };
+            if let Some(login) = &host.login {
+                self.tree(&login.address, scope);
+                let parts = [&login.port, &login.user, &login.password, &login.identity];
+                parts
+                    .into_iter()
+                    .flatten()
+                    .for_each(|part| self.tree(part, scope));
+                self.templated(login.connect_timeout.as_ref(), scope);
+            }
+        }
+        for gear in recipe.gear.values() {
+            let scope = Scope {
+                place: "in `gear`",
+                ..bare(recipe)
+            };
+            let parts = [
+                &gear.verify,
+                &gear.media,
+                &gear.address,
+                &gear.port,
+                &gear.tty,
+                &gear.baud,
+            ];
+            parts
+                .into_iter()
+                .flatten()
+                .for_each(|part| self.tree(part, scope));
+            self.templated(gear.off_time.as_ref(), scope);
+            match &gear.driver {
+                Some(Driver::Steps(verbs)) => {
+                    for steps in verbs.values() {
+                        steps.iter().for_each(|step| self.step(step, scope));
+                    }
+                }
+                Some(Driver::Named(driver)) => self.tree(driver, scope),
+                None => {}
+            }
+        }
+    }
+
+    fn state(&mut self, state: &'r State, outer: Scope<'r>) {
+        self.expr(state.when.as_ref(), outer);
+        let inner = self.for_each(state.for_each.as_ref(), outer);
+        for (name, value) in &state.vars {
+            self.declare(name, value, inner);
+        }
+        self.templated(state.timeout.as_ref(), inner);
+        self.retry(state.retry.as_ref(), inner);
+        match &state.body {
+            Body::Leaf { steps } => steps.iter().for_each(|step| self.step(step, inner)),
+            Body::Scope {
+                enter,
+                states,
+                exit,
+                ..
+            } => {
+                enter.iter().for_each(|step| self.step(step, inner));
+                states.values().for_each(|child| self.state(child, inner));
+                let leaving = inner.with(Names::of(&["outcome"]));
+                exit.iter().for_each(|step| self.step(step, leaving));
+            }
+            Body::Choice => {}
+            Body::End {
+                message,
+                exit_status,
+                ..
+            } => {
+                if let Some(message) = message {
+                    self.tree(message, inner);
+                }
+                self.expr(exit_status.as_ref(), inner);
+            }
+        }
+        for row in &state.next {
+            self.expr(row.when.as_ref(), outer);
+        }
+    }
+
+    fn step(&mut self, step: &'r Step, around: Scope<'r>) {
+        let mut outer = around;
+        outer.host = step.host.as_ref().map(|host| host.value.as_str());
+        if outer.host.is_some() {
+            outer = outer.with(Names::of(&["host"]));
+        }
+        let scope = self.for_each(step.for_each.as_ref(), outer);
+        self.expr(step.when.as_ref(), scope);
+        if step.action.name == "set" {
+            for (name, value) in &step.params {
+                self.declare(name, value, scope);
+            }
+        } else {
+            step.params
+                .values()
+                .for_each(|value| self.tree(value, scope));
+        }
+        let program = match step.action.name {
+            "run" => step.params.get("shell"),
+            "wait" => step.params.get("run").and_then(|run| match &run.kind {
+                TreeKind::Map(members) => members.get("shell"),
+                _ => None,
+            }),
+            _ => None,
+        };
+        if let Some(program) = program {
+            self.shell(program, scope);
+        }
+        if step.action.name == "commands"
+            && let Some(lines) = step.params.get("lines")
+        {
+            let texts = texts(lines, scope);
+            self.commands.extend(texts);
+        }
+        step.inner.iter().for_each(|inner| self.step(inner, scope));
+        if let Some(call) = &step.call {
+            let callee = self.procedures.get(call.procedure.value.as_str()).copied();
+            for (name, value) in &call.with {
+                self.tree(value, scope);
+                if let Some(callee) = callee {
+                    self.flows.push(Flow {
+                        to: Target::Param(callee, name.clone()),
+                        from: texts(value, scope),
+                        output: false,
+                    });
+                }
+            }
+        }
+        if let Some(env) = &step.env {
+            self.tree(env, scope);
+        }
+        if let StepTimeout::After(timeout) = &step.timeout {
+            self.templated(Some(timeout), scope);
+        }
+        self.templated(step.stall.as_ref(), scope);
+        self.templated(step.max_output.as_ref(), scope);
+        self.retry(step.retry.as_ref(), scope);
+        if let (Some(save), Some(space)) = (&step.save, scope.space) {
+            let setter = if step.for_each.is_some() {
+                Setter::Outputs
+            } else {
+                Setter::Output(step.action)
+            };
+            self.set(space, &save.value, setter);
+            self.flows.push(Flow {
+                to: Target::Var(space, save.value.clone()),
+                from: Vec::new(),
+                output: true,
+            });
+        }
+    }
+
+    fn shell(&mut self, program: &'r Tree, scope: Scope<'r>) {
+        let (text, span) = match &program.kind {
+            TreeKind::Literal(value) => (value.as_str(), program.span),
+            TreeKind::Template(template) => (Some(template.text.as_ref()), template.span),
+            _ => (None, program.span),
+        };
+        if let Some(text) = text {
+            self.shells.push(ShellText { text, span, scope });
+        }
+    }
+
+    /// A name of `vars` gets a value.
+    fn declare(&mut self, name: &'r str, value: &'r Tree, scope: Scope<'r>) {
+        self.tree(value, scope);
+        if let Some(space) = scope.space {
+            self.set(space, name, Setter::Value);
+            self.flows.push(Flow {
+                to: Target::Var(space, name.to_owned()),
+                from: texts(value, scope),
+                output: false,
+            });
+        }
+    }
+
+    fn set(&mut self, space: usize, name: &'r str, setter: Setter) {
+        if let Some(space) = self.spaces.get_mut(space) {
+            space.vars.entry(name).or_default().push(setter);
+        }
+    }
+
+    fn for_each(&mut self, items: Option<&'r Items>, outer: Scope<'r>) -> Scope<'r> {
+        let made_of = match items {
+            None => return outer,
+            Some(Items::List(list)) => {
+                self.tree(list, outer);
+                texts(list, outer)
+            }
+            Some(Items::Expr(expr)) => {
+                self.expr(Some(expr), outer);
+                vec![Site {
+                    text: Text::Expr(expr),
+                    scope: outer,
+                }]
+            }
+        };
+        self.items.push(made_of);
+        Scope {
+            item: Some(self.items.len() - 1),
+            ..outer.with(Names::of(&["item", "index"]))
+        }
+    }
+
+    fn retry(&mut self, retry: Option<&'r Retry>, scope: Scope<'r>) {
+        let Some(retry) = retry else {
+            return;
+        };
+        self.templated(Some(&retry.attempts), scope);
+        self.templated(Some(&retry.delay), scope);
+        self.templated(Some(&retry.backoff), scope);
+        self.templated(Some(&retry.max_delay), scope);
+        self.templated(Some(&retry.jitter), scope);
+        retry.between.iter().for_each(|step| self.step(step, scope));
+    }
+
+    fn templated<T>(&mut self, value: Option<&'r Templated<T>>, scope: Scope<'r>) {
+        if let Some(Templated::Template(template)) = value {
+            self.all.push(Site {
+                text: Text::Template(template),
+                scope,
+            });
+        }
+    }
+
+    fn expr(&mut self, expr: Option<&'r Expr>, scope: Scope<'r>) {
+        self.all.extend(expr.map(|expr| Site {
+            text: Text::Expr(expr),
+            scope,
+        }));
+    }
+
+    fn tree(&mut self, tree: &'r Tree, scope: Scope<'r>) {
+        self.all.extend(texts(tree, scope));
+    }
+}
+
+/// What is visible in gear and `let`.
+pub(super) fn bare(home: &Recipe) -> Scope<'_> {
+    Scope {
+        home,
+        names: Names::BARE,
+        place: "here",
+        space: None,
+        item: None,
+        host: None,
+    }
+}
+
+/// The texts in a value.
+pub(super) fn texts<'r>(tree: &'r Tree, scope: Scope<'r>) -> Vec<Site<'r>> {
+    let mut found = Vec::new();
+    let mut left = vec![tree];
+    while let Some(tree) = left.pop() {
+        let text = match &tree.kind {
+            TreeKind::Literal(_) => continue,
+            TreeKind::List(items) => {
+                left.extend(items.iter().rev());
+                continue;
+            }
+            TreeKind::Map(members) => {
+                left.extend(members.values().rev());
+                continue;
+            }
+            TreeKind::Template(template) => Site {
+                text: Text::Template(template),
+                scope,
+            },
+            TreeKind::Expr(expr) => Site {
+                text: Text::Expr(expr),
+                scope,
+            },
+            TreeKind::Deferred(expr) => Site {
+                text: Text::Expr(expr),
+                scope: scope.with(Names::of(&["result"])),
+            },
+        };
+        found.push(text);
+    }
+    found
+}
+
+/// The fields of `gear.NAME`.
+pub(super) fn gear_fields(kind: GearKind) -> &'static [&'static str] {
+    match kind {
+        GearKind::Mux => &["present", "kind", "media"],
+        GearKind::Power | GearKind::Serial => &["present", "kind"],
+    }
+}
