@@ -6,6 +6,7 @@
 //! `diagnostic`.
 
 pub mod actions;
+pub mod check;
 pub mod diagnostic;
 pub mod engine;
 pub mod image;

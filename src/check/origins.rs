@@ -88,7 +88,9 @@ impl<'r> Table<'r> {
         // An outer `for_each` comes before those inside it.
         for made_of in &sites.items {
             let mut whole = Made::default();
-            made_of.iter().for_each(|site| whole.add(table.made_by(site)));
+            made_of
+                .iter()
+                .for_each(|site| whole.add(table.made_by(site)));
             table.items.push(whole);
         }
         table.spread(sites);
@@ -165,7 +167,10 @@ impl<'r> Table<'r> {
                 }
             }
             Some("gear") => {
-                if matches!(read.path.get(2).map(String::as_str), Some("present" | "kind")) {
+                if matches!(
+                    read.path.get(2).map(String::as_str),
+                    Some("present" | "kind")
+                ) {
                     return;
                 }
                 let gear = member.and_then(|member| scope.home.gear.get(member));
@@ -180,9 +185,9 @@ impl<'r> Table<'r> {
             }
             Some("host") => {
                 let login = scope.host().and_then(|host| host.login.as_ref());
-                let parts = login.into_iter().flat_map(|login| {
-                    std::iter::once(&login.address).chain(login.user.as_ref())
-                });
+                let parts = login
+                    .into_iter()
+                    .flat_map(|login| std::iter::once(&login.address).chain(login.user.as_ref()));
                 for part in parts {
                     for site in texts(part, super::sites::bare(scope.home)) {
                         made.add(self.made_by(&site));

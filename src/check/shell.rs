@@ -78,7 +78,11 @@ fn described(read: &Read, origins: Origins) -> String {
 
 fn piped(recipe: &Recipe, sites: &Sites<'_>, findings: &mut Findings) {
     for shell in &sites.shells {
-        let Some(host) = shell.scope.host().filter(|host| host.shell == ShellKind::Sh) else {
+        let Some(host) = shell
+            .scope
+            .host()
+            .filter(|host| host.shell == ShellKind::Sh)
+        else {
             continue;
         };
         let name = shell.scope.host.unwrap_or_default();

@@ -42,7 +42,10 @@ impl Names {
     }
 
     pub(super) fn iter(self) -> impl Iterator<Item = &'static str> {
-        ROOTS.iter().copied().filter(move |root| self.contains(root))
+        ROOTS
+            .iter()
+            .copied()
+            .filter(move |root| self.contains(root))
     }
 }
 

@@ -93,9 +93,7 @@ fn wrong(read: &Read, site: &Site<'_>, spaces: &[Space<'_>]) -> Option<Wrong> {
             field,
             &["kind", "message", "state", "step", "output", "cause"],
         ),
-        ("outcome", [field, ..]) => {
-            field_of(read, field, &["kind", "message", "state", "step"])
-        }
+        ("outcome", [field, ..]) => field_of(read, field, &["kind", "message", "state", "step"]),
         ("host", [field, ..]) => field_of(read, field, &["name", "address", "user"]),
         ("let", [name, ..]) => (!scope.home.lets.contains_key(name)).then(|| {
             Wrong::new(read, format!("unknown constant `let.{name}`")).one_of(
@@ -160,9 +158,7 @@ fn absent(root: &str, read: &Read, site: &Site<'_>, spaces: &[Space<'_>]) -> Wro
         "no" | "off" | "FALSE" => wrong.help(format!("write `false`, or the text `'{root}'`")),
         _ => match nearest(root, scope.names.iter()) {
             Some(similar) => wrong.help(format!("did you mean `{similar}`?")),
-            None if read.path.len() == 1 => {
-                wrong.help(format!("a text needs quotes: `'{root}'`"))
-            }
+            None if read.path.len() == 1 => wrong.help(format!("a text needs quotes: `'{root}'`")),
             None => wrong.help(format!("there is {}", list(scope.names.iter(), "and"))),
         },
     }
@@ -249,7 +245,10 @@ fn member(input: &Input, rest: &[String], read: &Read) -> Option<Wrong> {
             None => Some(
                 Wrong::new(read, format!("`{}` has no `{name}`", whole())).one_of(
                     name,
-                    input.keys.iter().flat_map(|keys| keys.keys().map(String::as_str)),
+                    input
+                        .keys
+                        .iter()
+                        .flat_map(|keys| keys.keys().map(String::as_str)),
                     "its members are declared under `keys`",
                 ),
             ),
@@ -312,10 +311,13 @@ fn vars(read: &Read, rest: &[String], space: &Space<'_>) -> Option<Wrong> {
             Setter::Outputs if field.parse::<i64>().is_ok() => return None,
             Setter::Outputs => {
                 return Some(
-                    Wrong::new(read, format!("`vars.{name}` is a list: its items have numbers"))
-                        .help(format!(
-                            "write `vars.{name}[0].{field}` or `vars.{name} | map(attribute='{field}')`"
-                        )),
+                    Wrong::new(
+                        read,
+                        format!("`vars.{name}` is a list: its items have numbers"),
+                    )
+                    .help(format!(
+                        "write `vars.{name}[0].{field}` or `vars.{name} | map(attribute='{field}')`"
+                    )),
                 );
             }
             Setter::Output(_) | Setter::Value => return None,
