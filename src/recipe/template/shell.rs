@@ -252,6 +252,11 @@ impl Scanner {
             self.before = None;
             return one;
         }
+        // A line that goes on is one line before anything else is looked at.
+        let verbatim = matches!(self.inside.last(), Some(Inside::Single | Inside::Comment));
+        if rest.starts_with("\\\n") && !verbatim {
+            return 2;
+        }
         if self.before.take() == Some('$') {
             // The `$` ended a literal part and this is the next one: nothing stands between.
             if let Some(length) = self.dollar(rest) {
@@ -340,7 +345,7 @@ impl Scanner {
 
     fn after_dollar(&mut self, rest: &str) -> usize {
         let after = rest.get(1..).unwrap_or_default();
-        if after.is_empty() {
+        if after.is_empty() || after.starts_with("\\\n") {
             self.before = Some('$');
             return 1;
         }
@@ -630,6 +635,8 @@ mod tests {
         case("echo ${a:-{{ x }}}");
         case("# {{ x }}");
         case("ls # {{ x }}\nls");
+        case("ls \\\n# {{ x }}");
+        case("ls $\\\n'a\\' {{ x }}'");
         case("ls;# {{ x }}");
         case("cat <<E\n{{ x }}\nE");
         case("cat <<E\nE \n{{ x }}\nE");
