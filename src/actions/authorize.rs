@@ -113,7 +113,7 @@ impl Authorize {
         let (ended, stdout, stderr) = quietly(&self.place, add, 64, cx).await?;
         let why = stderr.lines().last().unwrap_or("no reason was given");
         let failed = |kind| StepError::new(kind, format!("{what}: {why}"));
-        match ended.map_err(|fault| StepError::from_fault(&what, fault))? {
+        match ended.map_err(|fault| StepError::from_fault(&what, &fault))? {
             Ended::Status(0) => {}
             Ended::Status(FAILED) => return Err(failed(ErrorKind::Io)),
             Ended::Status(_) => return Err(failed(ErrorKind::Exit)),
@@ -123,7 +123,7 @@ impl Authorize {
         let host_key = host
             .host_key()
             .await
-            .map_err(|fault| StepError::from_fault(&what, fault))?;
+            .map_err(|fault| StepError::from_fault(&what, &fault))?;
         let mut fields = serde_json::Map::new();
         fields.insert("added".to_owned(), json!(added.unwrap_or(0)));
         fields.insert("host_key".to_owned(), json!(host_key.line));
@@ -133,7 +133,7 @@ impl Authorize {
 
 /// Our own public key, made where there is none.
 async fn own_key(host: &Arc<SshHost>, create: bool) -> Result<String, StepError> {
-    let failed = |fault| StepError::from_fault("our own SSH key", fault);
+    let failed = |fault| StepError::from_fault("our own SSH key", &fault);
     if let Some(key) = host.public_key().await.map_err(failed)? {
         return Ok(key);
     }

@@ -46,7 +46,7 @@ impl StepError {
     }
 
     /// A fault of a transport, while `what` was done.
-    pub fn from_fault(what: &str, fault: Fault) -> Self {
+    pub fn from_fault(what: &str, fault: &Fault) -> Self {
         let kind = match fault.kind {
             FaultKind::Unreachable => ErrorKind::Unreachable,
             FaultKind::Lost => ErrorKind::Lost,

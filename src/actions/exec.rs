@@ -217,7 +217,7 @@ pub(super) async fn run(
     if cx.stop.ask.is_cancelled() || cx.stop.kill.is_cancelled() {
         return Err(stopped(&what).with_tail(kept.tail));
     }
-    judge(&what, ended, expect, kept)
+    judge(&what, ended, expect, &kept)
 }
 
 /// Runs a command of the action's own, of which nothing is shown, for its standard output.
@@ -272,7 +272,7 @@ fn judge(
     what: &str,
     ended: Result<Ended, Fault>,
     expect: &Expect,
-    kept: Kept,
+    kept: &Kept,
 ) -> Result<Answer, StepError> {
     let answer = |exit: Option<u32>, signal: Option<String>| Answer {
         exit,
@@ -308,7 +308,7 @@ fn judge(
         }
         Err(fault) if fault.kind == FaultKind::Lost && expect.lost => answer(None, None),
         Err(fault) => {
-            let error = StepError::from_fault(what, fault);
+            let error = StepError::from_fault(what, &fault);
             return failed(error.kind, error.message, &answer(None, None));
         }
     };
@@ -374,7 +374,7 @@ mod tests {
     use super::*;
 
     fn ended(ended: Result<Ended, Fault>, expect: &Expect) -> Result<Answer, ErrorKind> {
-        judge("`x`", ended, expect, Kept::default()).map_err(|error| error.kind)
+        judge("`x`", ended, expect, &Kept::default()).map_err(|error| error.kind)
     }
 
     #[test]

@@ -385,6 +385,13 @@ impl Fields {
         })
     }
 
+    /// One parameter of this name.
+    pub fn single(key: &str, field: &Field) -> Self {
+        let mut fields = IndexMap::new();
+        fields.insert(key.to_owned(), field.clone());
+        Self { fields }
+    }
+
     /// A value, unless it is absent or none.
     pub fn get(&self, key: &str) -> Option<&Field> {
         self.fields.get(key).filter(|field| !field.is_none())

@@ -11,7 +11,9 @@ use crate::recipe::Verdict;
 use crate::recipe::model::{self, Gear, HostKeys, Login, Map, Role, ShellKind, Templated, Tree};
 use crate::recipe::secret::Masker;
 use crate::recipe::template::{Assets, Context};
-use crate::transport::{Host, HostKeyPolicy, Local, Shell, SshHost, SshKeys, SshTarget};
+use crate::transport::{
+    Host, HostKeyPolicy, Http, Local, PingMethod, Shell, SshHost, SshKeys, SshTarget,
+};
 
 /// The port of SSH (RFC 4253, section 4.1).
 const SSH_PORT: u16 = 22;
@@ -26,6 +28,10 @@ pub struct Equipment {
     pub local: Arc<Local>,
     /// The engine's own SSH keys.
     pub keys: Arc<SshKeys>,
+    /// HTTP.
+    pub http: Http,
+    /// How this machine pings; `None`: not at all.
+    pub ping: Option<PingMethod>,
     /// Shipped files by name.
     pub assets: Assets,
     /// The secrets of the run. Host passwords are added as they are read.
@@ -74,6 +80,16 @@ impl Lab {
     /// Where the run's files go.
     pub fn run_dir(&self) -> &Path {
         &self.equipment.run_dir
+    }
+
+    /// HTTP.
+    pub fn http(&self) -> &Http {
+        &self.equipment.http
+    }
+
+    /// How this machine pings.
+    pub(super) fn ping(&self) -> Option<&PingMethod> {
+        self.equipment.ping.as_ref()
     }
 
     /// The engine's machine.

@@ -16,6 +16,7 @@ mod exec;
 mod fail;
 pub mod fields;
 mod gear;
+mod http;
 mod lab;
 mod log;
 mod mux;
@@ -30,6 +31,8 @@ mod scope_work;
 mod script;
 mod set;
 mod sleep;
+mod sse;
+mod wait;
 mod write;
 
 use std::future::Future;

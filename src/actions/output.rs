@@ -154,7 +154,11 @@ impl Collector {
     fn text(&self, bytes: &[u8], limit: usize) -> String {
         let mut text = self.lab.mask(&String::from_utf8_lossy(bytes));
         if bytes.len() > limit {
-            text.truncate(text.floor_char_boundary(limit));
+            let mut end = limit.min(text.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
         }
         text
     }

@@ -58,12 +58,14 @@ pub fn inside(lab: &Lab, path: &Path) -> Option<PathBuf> {
 fn is_trusted(tree: &Tree) -> bool {
     match &tree.kind {
         TreeKind::Literal(_) => true,
-        TreeKind::Template(template) => {
-            let mut words = template
-                .text
-                .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-            !words.any(|word| STRANGE.contains(&word))
-        }
-        _ => false,
+        TreeKind::Template(template) => !names(&template.text).any(|word| STRANGE.contains(&word)),
+        TreeKind::List(items) => items.iter().all(is_trusted),
+        TreeKind::Map(members) => members.values().all(is_trusted),
+        TreeKind::Expr(_) | TreeKind::Deferred(_) => false,
     }
+}
+
+/// Every word of a template that could be a name that it reads, and perhaps some that are none.
+pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
 }

@@ -126,7 +126,7 @@ impl Read {
         let size = max.saturating_add(1).to_string();
         let cat = Prepared::plain(&["sh", "-c", CAT, "sh", path, &size]);
         let (ended, bytes, stderr) = quietly(&self.place, cat, max, cx).await?;
-        match ended.map_err(|fault| StepError::from_fault(&self.name(), fault))? {
+        match ended.map_err(|fault| StepError::from_fault(&self.name(), &fault))? {
             Ended::Status(0) => Ok(Ok(Some(bytes))),
             Ended::Status(MISSING) => Ok(Ok(None)),
             _ => Ok(Err(stderr)),
@@ -142,7 +142,7 @@ impl Read {
         let mut list = Prepared::plain(&["sh", "-c", &script]);
         list.command.env = vec![("LC_ALL".to_owned(), Some("C".to_owned()))];
         let (ended, bytes, stderr) = quietly(&self.place, list, NAMES, cx).await?;
-        match ended.map_err(|fault| StepError::from_fault(&self.name(), fault))? {
+        match ended.map_err(|fault| StepError::from_fault(&self.name(), &fault))? {
             Ended::Status(0) if bytes.len() <= NAMES => {}
             Ended::Status(0) => {
                 let name = self.name();

@@ -16,6 +16,8 @@ const PLANS: &[(&str, Plan)] = &[
     ("power", super::power::plan),
     ("mux", super::mux::plan),
     ("authorize", super::authorize::plan),
+    ("wait", super::wait::plan),
+    ("http", super::http::plan),
     ("sleep", super::sleep::plan),
     ("set", super::set::plan),
     ("assert", super::assert::plan),
@@ -51,7 +53,7 @@ mod tests {
         let known: BTreeSet<&str> = ACTIONS
             .iter()
             .map(|action| action.name)
-            .filter(|name| !["call", "wait", "http", "flash", "download", "copy"].contains(name))
+            .filter(|name| !["call", "flash", "download", "copy"].contains(name))
             .collect();
         assert_eq!(planned, known);
         assert_eq!(planned.len(), PLANS.len());

@@ -13,6 +13,7 @@ use super::{Output, Performed, Performing, PlanContext, Request, StepContext, St
 use crate::transport::{Command, Program, Stdin};
 
 /// What a command line, an argument vector or a script comes to.
+#[derive(Clone)]
 enum What {
     Shell(Text),
     Argv(Vec<Text>),
@@ -24,6 +25,7 @@ enum What {
 }
 
 /// What is run, and how.
+#[derive(Clone)]
 pub(super) struct Run {
     place: Place,
     what: What,
@@ -88,7 +90,9 @@ impl Run {
         let mut shown = String::new();
         for (name, value) in &self.modifiers.env {
             match value {
-                Some(value) => shown.push_str(&format!("{name}={} ", words(&[value.clone()]))),
+                Some(value) => {
+                    shown.push_str(&format!("{name}={} ", words(std::slice::from_ref(value))));
+                }
                 None => shown.push_str(&format!("-u {name} ")),
             }
         }

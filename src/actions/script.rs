@@ -52,7 +52,7 @@ impl PutScript {
         let failed = match put {
             Ok((Ok(Ended::Status(0)), ..)) => return Ok(script),
             Ok((Ok(_), _, stderr)) => StepError::io(format!("{what}: {stderr}")),
-            Ok((Err(fault), ..)) => StepError::from_fault(&what, fault),
+            Ok((Err(fault), ..)) => StepError::from_fault(&what, &fault),
             Err(error) => error,
         };
         script.remove(cx).await;

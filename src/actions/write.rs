@@ -158,7 +158,7 @@ impl Write {
         write.shown = format!("write {}", self.shown);
         let (ended, stdout, stderr) = quietly(&self.place, write, 64, cx).await?;
         let cannot = format!("{} can't be written", self.name());
-        let ended = ended.map_err(|fault| StepError::from_fault(&cannot, fault))?;
+        let ended = ended.map_err(|fault| StepError::from_fault(&cannot, &fault))?;
         let kind = match ended {
             Ended::Status(0) => {
                 return Ok(String::from_utf8_lossy(&stdout).trim() != SAME);

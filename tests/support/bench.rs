@@ -14,13 +14,13 @@ use tf_engine::actions::{
 };
 use tf_engine::diagnostic::{Span, Spanned};
 use tf_engine::recipe::model::{
-    AllowFailure, Driver, Expect, Gear, GearKind, Host, HostKeys, Login, Map, Parse, Role,
+    AllowFailure, Driver, Expect, Gear, GearKind, Host, HostKeys, Items, Login, Map, Parse, Role,
     ShellKind, Step, StepTimeout, Templated, Tree, TreeKind,
 };
 use tf_engine::recipe::secret::Masker;
 use tf_engine::recipe::template::{Context, Expr, Style, Template};
 use tf_engine::recipe::vocabulary;
-use tf_engine::transport::{Local, SshKeys, Stop, Stream};
+use tf_engine::transport::{Http, Local, PingMethod, SshKeys, Stop, Stream};
 
 /// A lab and what its steps see.
 pub(crate) struct Bench {
@@ -117,6 +117,8 @@ impl Bench {
             run_dir: self.dir.path().to_owned(),
             local: Arc::new(Local::new(self.dir.path())),
             keys: Arc::new(self.keys),
+            http: Http::new(),
+            ping: PingMethod::find(std::env::var_os("PATH").as_deref()),
             assets: Arc::new(move |name| {
                 let found = assets.iter().find(|(known, _)| *known == name);
                 found.map(|(_, text)| Arc::from(*text))
@@ -324,6 +326,7 @@ pub(crate) trait Modify {
     fn when(self, expr: &str) -> Step;
     fn timeout(self, millis: u64) -> Step;
     fn inner(self, steps: Vec<Step>) -> Step;
+    fn for_each(self, items: Value) -> Step;
 }
 
 impl Modify for Step {
@@ -382,6 +385,11 @@ impl Modify for Step {
 
     fn inner(mut self, steps: Vec<Step>) -> Step {
         self.inner = steps.into_iter().map(Arc::new).collect();
+        self
+    }
+
+    fn for_each(mut self, items: Value) -> Step {
+        self.for_each = Some(Items::List(tree("for_each", items)));
         self
     }
 }

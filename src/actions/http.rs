@@ -1,0 +1,422 @@
+//! `http`: makes an HTTP request.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::exec::{Modifiers, brief, parse_into, stopped, warn_truncated};
+use super::fields::{Field, Fields, Text};
+use super::output::{last, printable};
+use super::sse::{Event, Parser};
+use super::{
+    Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext, StepError,
+    paths,
+};
+use crate::recipe::model::TreeKind;
+use crate::recipe::{ErrorKind, Value, Verdict};
+use crate::transport::{
+    FaultKind, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse, Stream,
+};
+
+/// Redirects that are followed where the step doesn't say.
+const REDIRECTS: u32 = 5;
+/// As much of an answer's body as an error shows.
+const TAIL: usize = 4096;
+/// Methods that may be sent again without a second effect (RFC 9110, section 9.2.2).
+const IDEMPOTENT: &[&str] = &["GET", "HEAD", "PUT", "DELETE", "OPTIONS"];
+
+/// A request and what is made of its answer.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    request: HttpRequest,
+    /// Read when the request is sent.
+    ca: Option<PathBuf>,
+    url: Text,
+    shown: Vec<String>,
+    follow: bool,
+    last_event_id: String,
+    /// Whether the URL is the user's.
+    from_job: bool,
+    modifiers: Modifiers,
+}
+
+pub(super) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
+    let fields = Fields::render(&cx.step.params, cx.context)?;
+    let from_job = cx
+        .step
+        .params
+        .get("url")
+        .is_some_and(|tree| match &tree.kind {
+            TreeKind::Template(template) => paths::names(&template.text).any(|name| name == "job"),
+            _ => false,
+        });
+    let exchange = Exchange::of(&fields, cx)?;
+    Ok(Box::new(Exchange {
+        from_job,
+        ..exchange
+    }))
+}
+
+impl Exchange {
+    /// A request of these parameters, with the modifiers of the step.
+    pub(super) fn of(fields: &Fields, cx: &PlanContext) -> Result<Self, StepError> {
+        let url = fields.need("url")?.text()?;
+        let follow = match fields.get("follow") {
+            Some(follow) => follow.word(&[("sse", true)])?,
+            None => false,
+        };
+        let mut headers = Vec::new();
+        let mut shown_headers = Vec::new();
+        if let Some(given) = fields.get("headers") {
+            for (name, value) in given.map()?.iter().filter(|(_, value)| !value.is_none()) {
+                let value = value.text()?;
+                shown_headers.push(format!("  {name}: {}", value.shown()));
+                headers.push((name.clone(), value.value));
+            }
+        }
+        let last_event_id = fields.text("last_event_id")?.unwrap_or_default();
+        if follow {
+            headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
+            if !last_event_id.value.is_empty() {
+                headers.push(("last-event-id".to_owned(), last_event_id.value.clone()));
+            }
+        }
+        let (payload, shown_body) = payload(fields, cx, &mut headers)?;
+        let has_body = !matches!(payload, HttpPayload::Empty);
+        let method = match fields.text("method")? {
+            Some(method) => method.value,
+            None if has_body => "POST".to_owned(),
+            None => "GET".to_owned(),
+        };
+        let (query, shown_query) = query(fields)?;
+        let mut shown = vec![format!("{method} {}{shown_query}", url.shown())];
+        shown.extend(shown_headers);
+        shown.extend(shown_body);
+        Ok(Self {
+            request: HttpRequest {
+                method,
+                url: url.value.clone(),
+                query,
+                headers,
+                payload,
+                redirects: match fields.get("redirects") {
+                    Some(field) => u32::try_from(field.integer(0, 20)?).unwrap_or(REDIRECTS),
+                    None => REDIRECTS,
+                },
+                ca: None,
+            },
+            ca: fields
+                .get("ca")
+                .map(|field| paths::local(cx, "ca", field))
+                .transpose()?,
+            url,
+            shown,
+            follow,
+            last_event_id: last_event_id.value,
+            from_job: false,
+            modifiers: Modifiers::of(cx.step, cx.context, &[])?,
+        })
+    }
+
+    pub(super) fn describe(&self) -> Vec<String> {
+        vec![self.shown.join("\n")]
+    }
+
+    /// Method and URL, secrets hidden.
+    pub(super) fn first_line(&self) -> &str {
+        self.shown.first().map_or("", String::as_str)
+    }
+
+    /// The request as it stands in messages.
+    fn name(&self, cx: &StepContext) -> String {
+        let shown = format!("{} {}", self.request.method, self.url.shown());
+        format!("`{}`", cx.lab.mask(&brief(&shown)))
+    }
+
+    pub(super) async fn execute(self, cx: &StepContext) -> Performed {
+        let what = self.name(cx);
+        let resent = IDEMPOTENT.contains(&self.request.method.as_str());
+        tokio::select! {
+            done = Box::pin(self.exchange(&what, cx)) => done,
+            () = cx.stop.wanted() => Err(StepError {
+                // Nobody knows whether a request that was sent has had its effect.
+                kind: if resent { ErrorKind::Cancelled } else { ErrorKind::Lost },
+                ..stopped(&what)
+            }),
+        }
+    }
+
+    async fn exchange(mut self, what: &str, cx: &StepContext) -> Performed {
+        if let Some(path) = &self.ca {
+            let pem = tokio::fs::read(path).await.map_err(|error| {
+                StepError::io(format!("{} can't be read: {error}", path.display()))
+            })?;
+            self.request.ca = Some(Bytes::from(pem));
+        }
+        let expect_lost = self.modifiers.expect.lost;
+        let response = match cx.lab.http().send(self.request.clone()).await {
+            Ok(response) => response,
+            Err(fault) if fault.kind == FaultKind::Lost && expect_lost => {
+                let mut fields = serde_json::Map::new();
+                fields.insert("status".to_owned(), Value::Null);
+                return Ok(Output::of(fields));
+            }
+            Err(fault) => return Err(StepError::from_fault(what, &fault)),
+        };
+        let mut fields = head(&response, cx);
+        let status = response.status;
+        if !self.expects(status) {
+            return Err(self.refused(what, response, fields, cx).await);
+        }
+        if self.follow {
+            return self.events(what, response, fields, cx).await;
+        }
+        let max = self.modifiers.max_output;
+        let read = response.body.read(max).await;
+        let (bytes, truncated) = match read {
+            Ok(read) => read,
+            Err(fault) if expect_lost => {
+                drop(fault);
+                (Vec::new(), true)
+            }
+            Err(fault) => {
+                return Err(StepError::from_fault(what, &fault).with_output(Value::Object(fields)));
+            }
+        };
+        let body = cx.lab.mask(&String::from_utf8_lossy(&bytes));
+        let parse = self.modifiers.parse;
+        parse_into(
+            &mut fields,
+            &format!("the answer to {what}"),
+            &body,
+            truncated,
+            parse,
+        )
+        .map_err(|error| error.with_tail(last(&body, TAIL)))?;
+        fields.insert("body".to_owned(), json!(body));
+        if truncated {
+            fields.insert("truncated".to_owned(), json!(true));
+            warn_truncated(max, cx).await;
+        }
+        Ok(Output::of(fields))
+    }
+
+    fn expects(&self, status: u16) -> bool {
+        let expect = &self.modifiers.expect;
+        if expect.any {
+            return true;
+        }
+        if expect.statuses.is_empty() {
+            return (200..300).contains(&status);
+        }
+        expect.statuses.contains(&u32::from(status))
+    }
+
+    async fn refused(
+        &self,
+        what: &str,
+        response: HttpResponse,
+        mut fields: serde_json::Map<String, Value>,
+        cx: &StepContext,
+    ) -> StepError {
+        let status = response.status;
+        let (bytes, _) = response.body.read(TAIL).await.unwrap_or_default();
+        let body = cx.lab.mask(&String::from_utf8_lossy(&bytes));
+        fields.insert("body".to_owned(), json!(body));
+        let verdict = (self.from_job && (400..500).contains(&status)).then_some(Verdict::Job);
+        StepError::new(
+            ErrorKind::Http,
+            format!("{what} was answered with status {status}"),
+        )
+        .with_tail(body)
+        .with_output(Value::Object(fields))
+        .with_verdict(verdict)
+    }
+
+    async fn events(
+        &self,
+        what: &str,
+        response: HttpResponse,
+        mut fields: serde_json::Map<String, Value>,
+        cx: &StepContext,
+    ) -> Performed {
+        let mut body = response.body;
+        let mut parser = Parser::after(&self.last_event_id);
+        let mut events = Vec::new();
+        let mut room = self.modifiers.max_output;
+        let mut done = 0_u64;
+        let lost = loop {
+            let chunk = match body.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break None,
+                Err(fault) => break Some(fault),
+            };
+            done += chunk.len() as u64;
+            cx.notes
+                .offer(Note::Progress(Progress { done, total: None }));
+            for event in parser.feed(&chunk) {
+                let data = cx.lab.mask(&event.data);
+                for line in data.lines() {
+                    let line = printable(line);
+                    let stream = Stream::Stdout;
+                    cx.notes.say(Note::Output { stream, line }).await;
+                }
+                let size = data.len() + event.event.len() + event.id.len();
+                match room.checked_sub(size) {
+                    Some(left) => {
+                        room = left;
+                        let Event { event, id, .. } = event;
+                        events.push(json!({"event": event, "data": data, "id": id}));
+                    }
+                    None => room = 0,
+                }
+            }
+            if room == 0 && !fields.contains_key("truncated") {
+                fields.insert("truncated".to_owned(), json!(true));
+                warn_truncated(self.modifiers.max_output, cx).await;
+            }
+        };
+        fields.insert("last_event_id".to_owned(), json!(parser.last_id()));
+        match lost {
+            Some(fault) if !self.modifiers.expect.lost => {
+                Err(StepError::from_fault(what, &fault).with_output(Value::Object(fields)))
+            }
+            _ => {
+                fields.insert("events".to_owned(), Value::Array(events));
+                Ok(Output::of(fields))
+            }
+        }
+    }
+}
+
+/// The fields that tell of an answer's head.
+fn head(response: &HttpResponse, cx: &StepContext) -> serde_json::Map<String, Value> {
+    let mut headers = serde_json::Map::new();
+    for (name, value) in &response.headers {
+        let value = cx.lab.mask(value);
+        match headers.get_mut(name) {
+            // RFC 9110, section 5.2: several lines of one name are one list.
+            Some(Value::String(before)) => {
+                before.push_str(", ");
+                before.push_str(&value);
+            }
+            _ => {
+                headers.insert(name.clone(), Value::String(value));
+            }
+        }
+    }
+    let mut fields = serde_json::Map::new();
+    fields.insert("status".to_owned(), json!(response.status));
+    fields.insert("headers".to_owned(), Value::Object(headers));
+    fields.insert("url".to_owned(), json!(cx.lab.mask(&response.url)));
+    fields
+}
+
+/// The query as it is sent, and as it is shown.
+fn query(fields: &Fields) -> Result<(Vec<(String, String)>, String), StepError> {
+    let mut query = Vec::new();
+    let mut shown = String::new();
+    let Some(given) = fields.get("query") else {
+        return Ok((query, shown));
+    };
+    for (name, value) in given.map()? {
+        let values = if value.is_list() {
+            value.list()?
+        } else {
+            std::slice::from_ref(value)
+        };
+        for value in values.iter().filter(|value| !value.is_none()) {
+            let value = value.text()?;
+            let mark = if query.is_empty() { '?' } else { '&' };
+            shown.push_str(&format!("{mark}{name}={}", value.shown()));
+            query.push((name.clone(), value.value));
+        }
+    }
+    Ok((query, shown))
+}
+
+/// The body as it is sent, and as it is shown.
+fn payload(
+    fields: &Fields,
+    cx: &PlanContext,
+    headers: &mut Vec<(String, String)>,
+) -> Result<(HttpPayload, Option<String>), StepError> {
+    let bodies = ["json", "body", "form", "multipart"];
+    let given: Vec<&str> = bodies
+        .into_iter()
+        .filter(|key| fields.get(key).is_some())
+        .collect();
+    if given.len() > 1 {
+        return Err(StepError::input(format!(
+            "a request has one body, but {} are given",
+            crate::diagnostic::list(given.iter().copied(), "and")
+        )));
+    }
+    if let Some(field) = fields.get("json") {
+        let typed = headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if !typed {
+            let json = "application/json".to_owned();
+            headers.push(("content-type".to_owned(), json));
+        }
+        let bytes = Bytes::from(field.value().to_string());
+        return Ok((
+            HttpPayload::Bytes(bytes),
+            Some(format!("  {}", field.shown())),
+        ));
+    }
+    if let Some(field) = fields.get("body") {
+        let text = field.text()?;
+        let shown = format!("  {}", text.shown());
+        return Ok((HttpPayload::Bytes(Bytes::from(text.value)), Some(shown)));
+    }
+    if let Some(field) = fields.get("form") {
+        let mut pairs = Vec::new();
+        for (name, value) in field.map()?.iter().filter(|(_, value)| !value.is_none()) {
+            pairs.push((name.clone(), value.text()?.value));
+        }
+        let shown = format!("  form {}", field.shown());
+        return Ok((HttpPayload::Form(pairs), Some(shown)));
+    }
+    if let Some(field) = fields.get("multipart") {
+        let mut parts = Vec::new();
+        for (name, value) in field.map()?.iter().filter(|(_, value)| !value.is_none()) {
+            parts.push(part(name, value, cx)?);
+        }
+        let shown = format!("  multipart {}", field.shown());
+        return Ok((HttpPayload::Multipart(parts), Some(shown)));
+    }
+    Ok((HttpPayload::Empty, None))
+}
+
+fn part(name: &str, value: &Field, cx: &PlanContext) -> Result<HttpPart, StepError> {
+    let mut file_name = None;
+    let content = if value.is_map() {
+        let fields = Fields::of(value)?;
+        let path = paths::local(cx, "multipart", fields.need("file")?)?;
+        file_name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        HttpContent::File(path)
+    } else {
+        HttpContent::Bytes(Bytes::from(value.text()?.value))
+    };
+    Ok(HttpPart {
+        name: name.to_owned(),
+        file_name,
+        content_type: None,
+        content,
+    })
+}
+
+impl Request for Exchange {
+    fn describe(&self) -> Vec<String> {
+        Self::describe(self)
+    }
+
+    fn perform(self: Box<Self>, cx: StepContext) -> Performing {
+        Box::pin(async move { self.execute(&cx).await })
+    }
+}
