@@ -22,7 +22,7 @@ use crate::machine::{Chart, Machine};
 use crate::recipe::model::Recipe;
 use crate::recipe::secret::{HIDDEN, Masker};
 use crate::recipe::template::{Assets, Context};
-use crate::transport::{Local, SshKeys};
+use crate::transport::{Http, Local, PingMethod, SshKeys};
 
 /// The values of one recipe's inputs, checked.
 #[derive(Clone, Debug, Default)]
@@ -206,6 +206,8 @@ pub async fn run(request: RunRequest, report: &mut dyn Sink) -> Result<RunReport
         run_dir: run_dir.clone(),
         local,
         keys,
+        http: Http::new(),
+        ping: PingMethod::find(std::env::var_os("PATH").as_deref()),
         assets,
         masker,
     };
