@@ -15,6 +15,7 @@ mod error;
 mod exec;
 mod fail;
 pub mod fields;
+mod flash;
 mod gear;
 mod http;
 mod lab;

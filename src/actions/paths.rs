@@ -54,6 +54,16 @@ pub fn inside(lab: &Lab, path: &Path) -> Option<PathBuf> {
     existing?.starts_with(&real_root).then_some(whole)
 }
 
+/// Whether the job may have had a say in the parameter `key`: a name of `let` may come from it.
+pub(super) fn may_be_the_jobs(cx: &PlanContext, key: &str) -> bool {
+    let of_let = |tree: &Tree| match &tree.kind {
+        TreeKind::Template(template) => template.text.contains("let."),
+        _ => false,
+    };
+    let tree = cx.step.params.get(key);
+    tree.is_some_and(|tree| !is_trusted(tree) || of_let(tree))
+}
+
 /// Whether all of a path was chosen by the recipe or the lab.
 fn is_trusted(tree: &Tree) -> bool {
     match &tree.kind {

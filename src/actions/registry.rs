@@ -13,6 +13,7 @@ const PLANS: &[(&str, Plan)] = &[
     ("read", super::read::plan),
     ("write", super::write::plan),
     ("capture", super::capture::plan),
+    ("flash", super::flash::plan),
     ("power", super::power::plan),
     ("mux", super::mux::plan),
     ("authorize", super::authorize::plan),

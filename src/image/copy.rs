@@ -61,6 +61,9 @@ pub enum CopyError {
         #[source]
         error: io::Error,
     },
+    /// The image has not a single byte. Nothing was written.
+    #[error("the image is empty")]
+    Empty,
     /// The image is not the one that was wanted.
     #[error("the image's SHA-256 as stored is {found}, not {expected}")]
     Digest {
@@ -146,6 +149,9 @@ fn copy_until(
         && expected != found
     {
         return Err(CopyError::Digest { expected, found });
+    }
+    if written == 0 {
+        return Err(CopyError::Empty);
     }
     let sha256 = join(hash).map_err(CopyError::Source)?;
     progress.set_phase(Phase::Syncing);

@@ -35,7 +35,7 @@ pub use copy::{Copied, CopyError, Options, copy};
 pub use decode::Format;
 pub use digest::{Hasher, Sha256};
 pub use local::LocalSink;
-pub use pipe::{Closed, ImageReader, ImageSender, PipeSink, channel_reader, pipe};
+pub use pipe::{Closed, ImageReader, ImageSender, PipeReader, PipeSink, channel_reader, pipe};
 pub use progress::{Phase, Progress};
 pub use sink::{Sink, Verified};
 pub use source::Source;

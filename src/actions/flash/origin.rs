@@ -1,0 +1,131 @@
+//! Where an image comes from: a URL, or a file of this machine.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use crate::actions::exec::stopped;
+use crate::actions::fields::Text;
+use crate::actions::{StepContext, StepError};
+use crate::image::{ImageSender, Source, channel_reader};
+use crate::recipe::{ErrorKind, Verdict};
+use crate::transport::{Fault, HttpBody, HttpRequest};
+
+/// Where it is.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    Url {
+        url: Text,
+        /// Who is to blame where the server says that the request is wrong.
+        client_error: Option<Verdict>,
+    },
+    File(PathBuf),
+}
+
+/// An image that can be read.
+pub(super) struct Opened {
+    pub(super) source: Source,
+    feed: Option<(HttpBody, ImageSender)>,
+}
+
+impl Origin {
+    /// As a person reads it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Url { url, .. } => format!("GET {}", url.shown()),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// # Errors
+    /// `http`: the server has no such image. `io`: the file can't be read. And those of the server.
+    pub(super) async fn open(&self, cx: &StepContext) -> Result<Opened, StepError> {
+        match self {
+            Self::File(path) => {
+                let (path, shown) = (path.clone(), self.shown());
+                let opened = spawn_blocking(move || Source::open(&path)).await;
+                let source = opened
+                    .map_err(io::Error::other)
+                    .flatten()
+                    .map_err(|error| StepError::io(format!("{shown} can't be read: {error}")))?;
+                Ok(Opened { source, feed: None })
+            }
+            Self::Url { url, client_error } => {
+                let what = self.shown();
+                let response = tokio::select! {
+                    biased;
+                    () = cx.stop.wanted() => return Err(stopped(&what)),
+                    answer = cx.lab.http().send(HttpRequest::get(&url.value)) => answer,
+                };
+                let response = response.map_err(|fault| StepError::from_fault(&what, fault))?;
+                let status = response.status;
+                if status != 200 {
+                    let verdict = client_error.filter(|_| (400..500).contains(&status));
+                    return Err(StepError::new(
+                        ErrorKind::Http,
+                        format!("{what} was answered with HTTP status {status}"),
+                    )
+                    .with_output(json!({ "status": status }))
+                    .with_verdict(verdict));
+                }
+                let (sender, reader) = channel_reader();
+                Ok(Opened {
+                    source: Source::new(reader, response.body.length()),
+                    feed: Some((response.body, sender)),
+                })
+            }
+        }
+    }
+
+    /// What became of a source that failed.
+    pub(super) fn failed(&self, error: &io::Error) -> StepError {
+        let what = self.shown();
+        let fault = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Fault>());
+        match (fault, self) {
+            (Some(fault), _) => StepError::from_fault(&what, fault.clone()),
+            (None, Self::Url { .. }) => StepError::new(ErrorKind::Lost, format!("{what}: {error}")),
+            (None, Self::File(_)) => StepError::io(format!("{what} can't be read: {error}")),
+        }
+    }
+}
+
+impl Opened {
+    /// The source, and what has to be polled while it is read.
+    pub(super) fn start(self) -> (Source, impl Future<Output = Infallible>) {
+        let feed = self.feed;
+        let feeding = async move {
+            if let Some((body, sender)) = feed {
+                pass_on(body, sender).await;
+            }
+            pending().await
+        };
+        (self.source, feeding)
+    }
+}
+
+async fn pass_on(mut body: HttpBody, sender: ImageSender) {
+    // Where the reader has gone, the copy knows why.
+    loop {
+        match body.chunk().await {
+            Ok(Some(bytes)) => {
+                if sender.send(bytes).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => {
+                let _ = sender.finish().await;
+                return;
+            }
+            Err(fault) => {
+                let _ = sender.fail(io::Error::other(fault)).await;
+                return;
+            }
+        }
+    }
+}
