@@ -272,8 +272,8 @@ impl Dd {
         cx: &StepContext,
     ) -> Result<Read, StepError> {
         let mut read = Read::new(hash_here, moved);
-        let running = self.host.host.run(command, &mut read, &cx.stop);
-        let watching = self.watch(moved, &cx.stop);
+        let running = Box::pin(self.host.host.run(command, &mut read, &cx.stop));
+        let watching = Box::pin(self.watch(moved, &cx.stop));
         let ended = tokio::select! {
             ended = running => ended,
             never = watching => match never {},

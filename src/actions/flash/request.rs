@@ -168,7 +168,7 @@ impl Flash {
                 None => {
                     let sudo = self.sudo;
                     let dd = Dd::prepare(self.place.clone(), &target, sudo, &cx).await?;
-                    self.write_by_dd(&dd, &moved, &cx).await
+                    Box::pin(self.write_by_dd(&dd, &moved, &cx)).await
                 }
             }
         };
@@ -227,7 +227,7 @@ impl Flash {
             sleep(LET_GO_AFTER).await;
         };
         tokio::select! {
-            copied = copying => copied.map_err(|error| self.failed(error)),
+            copied = copying => copied.map_err(|error| self.failed(&error)),
             () = let_go => Err(stopped("writing the image")),
             never = feeding => match never {},
         }
@@ -258,7 +258,7 @@ impl Flash {
         let stopping = async {
             cx.stop.wanted().await;
             stop.cancel();
-            pending().await
+            pending::<()>().await;
         };
         let (copied, written) = tokio::select! {
             both = async { tokio::join!(copying, writing) } => both,
@@ -270,7 +270,7 @@ impl Flash {
             (Ok(_) | Err(CopyError::Sink(_) | CopyError::Stopped), Err(error)) => {
                 return Err(error);
             }
-            (Err(error), _) => return Err(self.failed(error)),
+            (Err(error), _) => return Err(self.failed(&error)),
         };
         if self.options.verify {
             cx.notes
@@ -279,7 +279,7 @@ impl Flash {
             let (read, how) = dd.read_back(copied.written, moved, cx).await?;
             if read != copied.sha256 {
                 let (size, written) = (copied.written, copied.sha256);
-                return Err(self.failed(CopyError::Verify {
+                return Err(self.failed(&CopyError::Verify {
                     size,
                     written,
                     read,
@@ -309,8 +309,8 @@ impl Flash {
             .unwrap_or_else(|error| Err(CopyError::Source(io::Error::other(error))))
     }
 
-    fn failed(&self, error: CopyError) -> StepError {
-        let kind = match &error {
+    fn failed(&self, error: &CopyError) -> StepError {
+        let kind = match error {
             CopyError::Source(error) => return self.origin.failed(error),
             CopyError::Decode { .. }
             | CopyError::Empty
