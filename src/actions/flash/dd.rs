@@ -257,7 +257,7 @@ impl Dd {
         match ended {
             Ok(Ended::Status(status)) => Ok(status == 0),
             Ok(Ended::Signal(..)) => Ok(false),
-            Err(fault) => Err(StepError::from_fault(&what, fault)),
+            Err(fault) => Err(StepError::from_fault(&what, &fault)),
         }
     }
 
@@ -399,7 +399,7 @@ fn ok(what: &str, ended: Result<Ended, Fault>, said: &str) -> Result<(), StepErr
             ErrorKind::Lost,
             format!("{what} was ended by the signal {name}{because}"),
         ),
-        Err(fault) => StepError::from_fault(what, fault),
+        Err(fault) => StepError::from_fault(what, &fault),
     };
     Err(error.with_tail(said))
 }

@@ -61,7 +61,7 @@ impl Origin {
                     () = cx.stop.wanted() => return Err(stopped(&what)),
                     answer = cx.lab.http().send(HttpRequest::get(&url.value)) => answer,
                 };
-                let response = response.map_err(|fault| StepError::from_fault(&what, fault))?;
+                let response = response.map_err(|fault| StepError::from_fault(&what, &fault))?;
                 let status = response.status;
                 if status != 200 {
                     let verdict = client_error.filter(|_| (400..500).contains(&status));
@@ -88,7 +88,7 @@ impl Origin {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Fault>());
         match (fault, self) {
-            (Some(fault), _) => StepError::from_fault(&what, fault.clone()),
+            (Some(fault), _) => StepError::from_fault(&what, fault),
             (None, Self::Url { .. }) => StepError::new(ErrorKind::Lost, format!("{what}: {error}")),
             (None, Self::File(_)) => StepError::io(format!("{what} can't be read: {error}")),
         }
