@@ -33,8 +33,8 @@ impl Host {
         stop: &Stop,
     ) -> Result<Ended, Fault> {
         match self {
-            Host::Local(local) => local.run(command, sink, stop).await,
-            Host::Ssh(host) => host.run(command, sink, stop).await,
+            Host::Local(local) => Box::pin(local.run(command, sink, stop)).await,
+            Host::Ssh(host) => Box::pin(host.run(command, sink, stop)).await,
         }
     }
 }

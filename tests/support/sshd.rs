@@ -459,14 +459,12 @@ fn write_config(program: &Path, dir: &Path, port: u16, setup: &Setup) {
         config.push_str(line);
         config.push('\n');
     }
-    if !setup.environment.is_empty() {
-        let pairs: Vec<String> = setup
-            .environment
-            .iter()
-            .map(|(name, value)| format!("\"{name}={value}\""))
-            .collect();
-        config.push_str(&format!("SetEnv {}\n", pairs.join(" ")));
+    // A second-level bash reads no start-up files over SSH: the account's own would be in the way.
+    let mut variables = String::from("SHLVL=2");
+    for (name, value) in &setup.environment {
+        variables.push_str(&format!(" \"{name}={value}\""));
     }
+    config.push_str(&format!("SetEnv {variables}\n"));
     config.push_str(&format!(
         "Port {port}\n\
          ListenAddress 127.0.0.1\n\

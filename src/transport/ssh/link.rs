@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::known_hosts::{Judgement, Record, fingerprint};
 use super::settings::{SshKeys, SshTarget};
-use super::stream::Watched;
+use super::stream::{Watched, acknowledge};
 use super::{HostKey, auth};
 use crate::transport::fault::Fault;
 
@@ -102,12 +102,12 @@ impl Link {
             match &via {
                 None => {
                     let stream = tcp(target, Instant::now() + limit).await?;
-                    let stream = Watched::new(stream, cut.clone(), stall_limit);
+                    let stream = Watched::new(stream, acknowledge, cut.clone(), stall_limit);
                     shake_hands(target, config, stream, client).await
                 }
                 Some(via) => {
                     let stream = via.tunnel(target).await?;
-                    let stream = Watched::new(stream, cut.clone(), stall_limit);
+                    let stream = Watched::new(stream, |_| {}, cut.clone(), stall_limit);
                     shake_hands(target, config, stream, client).await
                 }
             }

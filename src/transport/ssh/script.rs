@@ -81,11 +81,12 @@ pub(super) fn end(pid: u32, at_once: bool) -> String {
     format!("exec sh -c {}", quote(&script))
 }
 
-/// The text that ends what is left of a group whose leader has gone: what has been asked has two
-/// seconds to obey.
+/// The text that ends what is left of a group whose leader has gone. What has been asked has about
+/// two seconds to obey; not every `sleep` takes a fraction.
 pub(super) fn sweep(pid: u32) -> String {
     let script = format!(
-        "n=0; while kill -s 0 -- -{pid} 2>/dev/null && test $n -lt 2; do sleep 1; n=$((n+1)); done; \
+        "n=0; while kill -s 0 -- -{pid} 2>/dev/null && test $n -lt 20; do \
+         if sleep 0.1 2>/dev/null; then n=$((n+1)); else sleep 1; n=$((n+10)); fi; done; \
          kill -s KILL -- -{pid} 2>/dev/null; :"
     );
     format!("exec sh -c {}", quote(&script))

@@ -8,12 +8,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_tcp_quickack;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+/// Has what was read acknowledged at once. A server that leaves Nagle's algorithm on (sshd does) sends
+/// the second of two short packets only then, and the kernel would wait 40 ms (tcp(7),
+/// `TCP_QUICKACK`: to be set anew after every read).
+pub(super) fn acknowledge(stream: &TcpStream) {
+    let _ = set_tcp_quickack(stream, true);
+}
+
 pub(super) struct Watched<S> {
     inner: S,
+    after_read: fn(&S),
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     stall: Pin<Box<Sleep>>,
     stall_limit: Duration,
@@ -22,9 +32,15 @@ pub(super) struct Watched<S> {
 
 impl<S> Watched<S> {
     /// `cut` ends the stream; so does a write that the peer has not taken any of for `stall_limit`.
-    pub(super) fn new(inner: S, cut: CancellationToken, stall_limit: Duration) -> Watched<S> {
+    pub(super) fn new(
+        inner: S,
+        after_read: fn(&S),
+        cut: CancellationToken,
+        stall_limit: Duration,
+    ) -> Watched<S> {
         Watched {
             inner,
+            after_read,
             cut: Box::pin(cut.cancelled_owned()),
             stall: Box::pin(sleep(stall_limit)),
             stall_limit,
@@ -72,7 +88,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_cut(cx)?;
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        if polled.is_ready() {
+            (self.after_read)(&self.inner);
+        }
+        polled
     }
 }
 
