@@ -224,6 +224,8 @@ impl Sink for Console {
                 };
                 let text = match parts.as_slice() {
                     [] => head,
+                    // `sleep 10ms` says what it is.
+                    [one] if one.split(' ').next() == Some(head.as_str()) => one.clone(),
                     [one] => format!("{head}: {one}"),
                     several => format!("{head}:\n  {}", several.join("\n  ")),
                 };
