@@ -71,7 +71,7 @@ async fn silence_longer_than_stall_is_a_timeout_of_its_own() {
 async fn the_nearest_verdict_wins_and_an_end_has_its_message() {
     async fn verdict(stage: &str) -> (Verdict, String) {
         let played = play(stage).await;
-        (played.report.verdict, played.report.reason.clone())
+        (played.report.verdict, played.report.reason)
     }
     let (found, _) = verdict("verdict: test\ndo:\n  - run: exit 1\n").await;
     assert_eq!(found, Verdict::Test);
