@@ -3,6 +3,9 @@
 //! A scalar is converted where nothing is lost; anything else is an error of the data, with its
 //! place in the file that it came from.
 
+mod bind;
 mod convert;
+mod document;
 
+pub use bind::{Binding, Bound, bind, bind_params};
 pub use convert::{Wrong, convert};

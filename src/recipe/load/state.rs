@@ -191,7 +191,13 @@ impl Cx<'_> {
     }
 
     /// The states of a scope, by name.
-    fn states(&mut self, node: &Node, depth: usize, defaults: &Defaults) -> Map<Arc<State>> {
+    fn states(
+        &mut self,
+        node: &Node,
+        scope: Option<&str>,
+        depth: usize,
+        defaults: &Defaults,
+    ) -> Map<Arc<State>> {
         let mut states = Map::new();
         if !self.is_map("states", node) {
             return states;
@@ -246,9 +252,31 @@ impl Cx<'_> {
             });
             let name = Spanned::new(key.name.clone(), key.span);
             let state = self.state_of(name, value, form, depth, defaults);
+            self.says_what_is_next(&state, value, scope);
             states.insert(key.name.clone(), Arc::new(state));
         }
         states
+    }
+
+    /// All but ends, and leaves that end in `fail`, have `next`. `scope` is the name of the scope
+    /// around; none for a stage or procedure.
+    fn says_what_is_next(&mut self, state: &State, node: &Node, scope: Option<&str>) {
+        let is_given = node.get("next").is_some();
+        if is_given || ends_in_fail(state) || matches!(state.body, Body::End { .. }) {
+            return;
+        }
+        let (span, message) = match node.entry("next") {
+            Some((key, _)) => (key.span, "`next` is empty".to_owned()),
+            None => (
+                state.name.span,
+                format!("`{}` does not say what is next", state.name.value),
+            ),
+        };
+        let completed = match scope {
+            Some(scope) => format!("`next: done` completes `{scope}`"),
+            None => "`next: done` completes the stage or procedure".to_owned(),
+        };
+        self.push(Finding::new(Code::MissingNext, span, message).help(completed));
     }
 
     /// What a state is. Two telling keys are complained about, and none.
@@ -394,7 +422,10 @@ impl Cx<'_> {
         });
         let states = self
             .required(node, "states", &owner, name.span)
-            .map_or_else(Map::new, |node| self.states(node, depth + 1, defaults));
+            .map_or_else(Map::new, |node| {
+                let scope = (depth > 0).then_some(name.value.as_str());
+                self.states(node, scope, depth + 1, defaults)
+            });
         let initial = self
             .required(node, "initial", &owner, name.span)
             .and_then(|node| {
@@ -609,4 +640,14 @@ impl Cx<'_> {
         }
         rows
     }
+}
+
+/// Whether a leaf's last step is a `fail` without condition.
+fn ends_in_fail(state: &State) -> bool {
+    let Body::Leaf { steps } = &state.body else {
+        return false;
+    };
+    steps.last().is_some_and(|step| {
+        step.action.name == "fail" && step.when.is_none() && step.for_each.is_none()
+    })
 }
