@@ -7,11 +7,11 @@
 
 pub mod actions;
 pub mod check;
+pub mod cli;
 pub mod diagnostic;
 pub mod engine;
 pub mod image;
 pub mod machine;
-
 pub mod recipe;
 pub mod report;
 pub mod transport;

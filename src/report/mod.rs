@@ -8,8 +8,10 @@ mod console;
 mod failure;
 pub mod findings;
 mod jsonl;
+pub mod list;
 mod outcome;
 mod quantity;
+pub mod show;
 mod writer;
 
 use std::time::SystemTime;

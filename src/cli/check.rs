@@ -1,0 +1,68 @@
+//! `check`: what is wrong with recipes.
+
+use std::fs;
+use std::path::Path;
+
+use clap::Args;
+
+use super::output::Streams;
+use super::{Exit, Global, recipes};
+use crate::diagnostic::{Severity, plural};
+
+/// Check recipes, without running anything
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Names, files, or folders of recipes
+    #[arg(required = true)]
+    what: Vec<String>,
+}
+
+impl Check {
+    pub(super) fn run(self, global: &Global, streams: &mut Streams) -> Exit {
+        let library = global.library();
+        let (mut errors, mut warnings, mut recipes) = (0, 0, 0);
+        for what in self.what.iter().flat_map(|what| files(what)) {
+            recipes += 1;
+            let checked = recipes::checked(&library, &what);
+            let count = |severity| {
+                checked
+                    .findings
+                    .0
+                    .iter()
+                    .filter(|finding| finding.severity == severity)
+                    .count()
+            };
+            errors += count(Severity::Error);
+            warnings += count(Severity::Warning);
+            recipes::say(&checked.sources, &checked.findings, streams);
+        }
+        let said = streams.out(&format!(
+            "{} checked: {}, {}\n",
+            plural(recipes, "recipe"),
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        ));
+        if errors > 0 { Exit::Rejected } else { said }
+    }
+}
+
+/// The recipes that an argument names: a folder's files, sorted; anything else is one itself.
+fn files(what: &str) -> Vec<String> {
+    if !Path::new(what).is_dir() {
+        return vec![what.to_owned()];
+    }
+    let entries = fs::read_dir(what).map(|entries| {
+        entries
+            .flatten()
+            .map(|entry| entry.path())
+            .collect::<Vec<_>>()
+    });
+    let mut files: Vec<String> = entries
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|path| path.is_file() && path.extension().is_some_and(|kind| kind == "yaml"))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,110 @@
+//! The command line: arguments, one file per subcommand, exit statuses.
+//!
+//! A subcommand builds a value and lets `report` write it. What it rejects is said on standard
+//! error, with status 2.
+
+mod check;
+mod completions;
+pub mod exit;
+mod explain;
+mod list;
+mod output;
+mod recipes;
+mod run;
+mod show;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+use output::Streams;
+
+/// Brings lab boards back to life, by recipes.
+#[derive(Debug, Parser)]
+#[command(name = "tf-engine", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every subcommand takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// A folder of recipes that come before the built-in ones; may be given several times
+    #[arg(
+        long = "recipes",
+        global = true,
+        value_name = "DIR",
+        env = "TF_ENGINE_RECIPES",
+        value_delimiter = ':'
+    )]
+    recipe_folders: Vec<PathBuf>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    List(list::List),
+    Show(show::Show),
+    Explain(explain::Explain),
+    Completions(completions::Completions),
+}
+
+/// Whose the process's children are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Children {
+    /// The run's alone: whatever process is left when a command has ended came from it, and is ended.
+    Ours,
+    /// Other code in this process has children of its own; what a command left is known by a marker in
+    /// its environment.
+    Shared,
+}
+
+/// Does what the command line says (`args` begins with the program's name), on the process's own
+/// streams and signals.
+pub fn main_with<I, A>(args: I, children: Children) -> Exit
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` are such errors too. Nothing can be done where even this can't be said.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Rejected
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    let mut streams = Streams::new(cli.global.color);
+    match cli.command {
+        Command::Run(run) => run.run(&cli.global, &mut streams, children),
+        Command::Check(check) => check.run(&cli.global, &mut streams),
+        Command::List(list) => list.run(&cli.global, &mut streams),
+        Command::Show(show) => show.run(&cli.global, &mut streams),
+        Command::Explain(explain) => explain.run(&mut streams),
+        Command::Completions(completions) => completions.run(&mut streams),
+    }
+}

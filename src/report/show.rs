@@ -1,0 +1,461 @@
+//! A recipe as `show` prints it: its inputs, its states in their nesting, what can end in 46.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::recipe::duration::{of_value, print};
+use crate::recipe::model::{
+    Body, Declared, Driver, EndKind, Gear, GearKind, Group, Host, Input, InputType, Map, Recipe,
+    Row, State, Step, Templated, Tree, TreeKind,
+};
+use crate::recipe::{ErrorKind, Value};
+
+/// The recipe for a person, as plain text that ends with a line break.
+pub fn show(recipe: &Recipe) -> String {
+    let mut page = Page::default();
+    match &recipe.summary {
+        Some(summary) => page.line(0, &format!("{}: {summary}", recipe.name)),
+        None => page.line(0, &recipe.name),
+    }
+    inputs(&mut page, "Device config", &recipe.device);
+    inputs(&mut page, "Job data", &recipe.job);
+    hosts(&mut page, &recipe.hosts);
+    gear(&mut page, &recipe.gear);
+    for (name, stage) in &recipe.stages {
+        let bound = stage
+            .root
+            .timeout
+            .as_ref()
+            .map(|bound| format!(", at most {}", duration(bound)));
+        page.heading(&format!("Stage {name}{}", bound.unwrap_or_default()));
+        state(&mut page, 1, &stage.root, true);
+        unrecoverable(&mut page, recipe, &stage.root);
+    }
+    for (name, procedure) in &recipe.procedures {
+        page.heading(&format!("Procedure {name}"));
+        if let Some(summary) = &procedure.root.summary {
+            page.line(1, summary);
+        }
+        let parameters = Group {
+            one_of: Vec::new(),
+            members: procedure
+                .params
+                .iter()
+                .map(|(name, input)| (name.clone(), Declared::Input(Box::new(input.clone()))))
+                .collect(),
+        };
+        let mut rows = Vec::new();
+        collect(&mut rows, "", &parameters);
+        table(&mut page, &rows);
+        state(&mut page, 1, &procedure.root, true);
+    }
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, depth: usize, text: &str) {
+        let _ = writeln!(self.text, "{:1$}{text}", "", depth * 2);
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.text.push('\n');
+        self.line(0, text);
+    }
+}
+
+/// Name, type, description of one input.
+struct InputRow {
+    path: String,
+    shape: String,
+    description: String,
+}
+
+fn inputs(page: &mut Page, title: &str, group: &Group) {
+    let mut rows = Vec::new();
+    collect(&mut rows, "", group);
+    if rows.is_empty() {
+        return;
+    }
+    page.heading(title);
+    table(page, &rows);
+}
+
+fn collect(rows: &mut Vec<InputRow>, prefix: &str, group: &Group) {
+    for (name, declared) in &group.members {
+        match declared {
+            Declared::Group(inner) => collect(rows, &format!("{prefix}{name}."), inner),
+            Declared::Input(input) => {
+                let mut shape = input_shape(input);
+                if group.one_of.iter().any(|member| member.value == *name) {
+                    let others: Vec<&str> = group
+                        .one_of
+                        .iter()
+                        .map(|member| member.value.as_str())
+                        .collect();
+                    let _ = write!(shape, ", one of {} required", others.join("/"));
+                }
+                rows.push(InputRow {
+                    path: format!("{prefix}{name}"),
+                    shape,
+                    description: input.description.clone().unwrap_or_default(),
+                });
+            }
+        }
+    }
+}
+
+fn input_shape(input: &Input) -> String {
+    let words: Vec<&str> = input.types.iter().map(|kind| type_word(*kind)).collect();
+    let mut shape = words.join(" or ");
+    if let Some(items) = &input.items {
+        let _ = write!(shape, " of {}", input_shape(items));
+    }
+    if !input.allowed.is_empty() {
+        let allowed: Vec<String> = input.allowed.iter().map(value).collect();
+        let _ = write!(shape, " ({})", allowed.join(", "));
+    }
+    if input.secret {
+        shape.push_str(", secret");
+    }
+    match (&input.default, input.required) {
+        (Some(default), _) if input.secret => {
+            let _ = write!(
+                shape,
+                ", default {}",
+                if default.is_null() {
+                    "none"
+                } else {
+                    "•••"
+                }
+            );
+        }
+        (Some(default), _) => {
+            let _ = write!(shape, ", default {}", input_value(input, default));
+        }
+        (None, true) => shape.push_str(", required"),
+        (None, false) => {}
+    }
+    shape
+}
+
+fn type_word(kind: InputType) -> &'static str {
+    match kind {
+        InputType::String => "string",
+        InputType::Integer => "integer",
+        InputType::Number => "number",
+        InputType::Boolean => "boolean",
+        InputType::Duration => "duration",
+        InputType::Size => "size",
+        InputType::Url => "url",
+        InputType::Path => "path",
+        InputType::List => "list",
+        InputType::Map => "map",
+        InputType::Any => "any",
+    }
+}
+
+fn input_value(input: &Input, given: &Value) -> String {
+    match (input.types.first(), of_value(given)) {
+        (Some(InputType::Duration), Some(duration)) => print(duration),
+        _ => value(given),
+    }
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() && !text.contains([' ', '\n']) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn table(page: &mut Page, rows: &[InputRow]) {
+    let width = |cell: fn(&InputRow) -> &str| {
+        rows.iter()
+            .map(|row| cell(row).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (path, shape) = (width(|row| &row.path), width(|row| &row.shape).min(44));
+    for row in rows {
+        let line = format!(
+            "{:path$}  {:shape$}  {}",
+            row.path, row.shape, row.description
+        );
+        page.line(1, line.trim_end());
+    }
+}
+
+fn hosts(page: &mut Page, hosts: &Map<Host>) {
+    let logins: Vec<_> = hosts
+        .iter()
+        .filter_map(|(name, host)| Some((name, host.login.as_ref()?)))
+        .collect();
+    if logins.is_empty() {
+        return;
+    }
+    page.heading("Hosts");
+    for (name, login) in logins {
+        let user = login
+            .user
+            .as_ref()
+            .map(|user| format!("{}@", tree(user)))
+            .unwrap_or_default();
+        let via = login
+            .via
+            .as_ref()
+            .map(|via| format!(" via {}", via.value))
+            .unwrap_or_default();
+        page.line(1, &format!("{name}  {user}{}{via}", tree(&login.address)));
+    }
+}
+
+fn gear(page: &mut Page, gear: &Map<Gear>) {
+    if gear.is_empty() {
+        return;
+    }
+    page.heading("Gear");
+    for (name, gear) in gear {
+        let kind = match gear.kind {
+            GearKind::Power => "power",
+            GearKind::Mux => "mux",
+            GearKind::Serial => "serial",
+        };
+        let driver = match &gear.driver {
+            Some(Driver::Steps(verbs)) => {
+                format!(", {}", verbs.keys().cloned().collect::<Vec<_>>().join(", "))
+            }
+            Some(Driver::Named(driver)) => format!(", driver {}", tree(driver)),
+            None => String::new(),
+        };
+        page.line(1, &format!("{name}  {kind}{driver}"));
+    }
+}
+
+fn tree(tree: &Tree) -> String {
+    match &tree.kind {
+        TreeKind::Literal(literal) => value(literal),
+        TreeKind::Template(template) => template.text.to_string(),
+        TreeKind::Expr(expr) | TreeKind::Deferred(expr) => expr.text.to_string(),
+        TreeKind::List(items) => format!(
+            "[{}]",
+            items.iter().map(self::tree).collect::<Vec<_>>().join(", ")
+        ),
+        TreeKind::Map(members) => {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(key, member)| format!("{key}: {}", self::tree(member)))
+                .collect();
+            format!("{{{}}}", members.join(", "))
+        }
+    }
+}
+
+fn duration(bound: &Templated<Duration>) -> String {
+    match bound {
+        Templated::Literal(duration) => print(*duration),
+        Templated::Template(template) => template.text.to_string(),
+    }
+}
+
+fn state(page: &mut Page, depth: usize, state: &State, root: bool) {
+    let mut depth = depth;
+    if !root {
+        page.line(depth, state_line(state).trim_end());
+        depth += 1;
+    }
+    match &state.body {
+        Body::Leaf { steps: list } => steps(page, depth, "", list),
+        Body::Scope {
+            enter,
+            states,
+            exit,
+            ..
+        } => {
+            steps(page, depth, "enter ", enter);
+            for child in states.values() {
+                self::state(page, depth, child, false);
+            }
+            steps(page, depth, "exit ", exit);
+        }
+        Body::Choice | Body::End { .. } => {}
+    }
+}
+
+fn state_line(state: &State) -> String {
+    let mut line = state.name.value.clone();
+    if let Body::End { end, .. } = &state.body {
+        let end = match end {
+            EndKind::Success => "success",
+            EndKind::Failure => "failure",
+            EndKind::Unrecoverable => "unrecoverable",
+        };
+        let _ = write!(line, " = {end}");
+    }
+    if !state.next.is_empty() {
+        let _ = write!(
+            line,
+            " → {}",
+            state.next.iter().map(row).collect::<Vec<_>>().join(", ")
+        );
+    }
+    for catch in &state.catch {
+        let kind = catch.kind.map_or("any", ErrorKind::word);
+        let _ = write!(line, "  catch {kind} → {}", catch.to.value);
+    }
+    if let Some(retry) = &state.retry {
+        let _ = write!(line, "  {} tries", attempts(&retry.attempts));
+    }
+    if let Some(bound) = &state.timeout {
+        let _ = write!(line, "  at most {}", duration(bound));
+    }
+    if state.recovery {
+        line.push_str("  recovery");
+    }
+    if let Some(summary) = &state.summary {
+        let _ = write!(line, "  ({summary})");
+    }
+    line
+}
+
+fn row(row: &Row) -> String {
+    match &row.when {
+        Some(when) => format!("{} when {}", row.to.value, when.text),
+        None => row.to.value.clone(),
+    }
+}
+
+fn attempts(attempts: &Templated<u32>) -> String {
+    match attempts {
+        Templated::Literal(attempts) => attempts.to_string(),
+        Templated::Template(template) => template.text.to_string(),
+    }
+}
+
+fn steps(page: &mut Page, depth: usize, list: &str, steps: &[Arc<Step>]) {
+    for step in steps {
+        page.line(depth, &format!("{list}{}", step_line(step)));
+    }
+}
+
+fn step_line(step: &Step) -> String {
+    let mut line = step.action.name.to_owned();
+    if let Some(call) = &step.call {
+        let _ = write!(line, " {}", call.procedure.value);
+    } else if step.name != step.action.name {
+        let _ = write!(line, " ({})", step.name);
+    }
+    if let Some(host) = step.host.as_ref().filter(|host| host.value != "local") {
+        let _ = write!(line, " on {}", host.value);
+    }
+    if let Some(retry) = &step.retry {
+        let _ = write!(line, "  {} tries", attempts(&retry.attempts));
+    }
+    if step.recovery {
+        line.push_str("  recovery");
+    }
+    line
+}
+
+/// Lists every place of a stage, its procedures included, whose failure is a failed recovery.
+fn unrecoverable(page: &mut Page, recipe: &Recipe, root: &State) {
+    let mut sites = Sites {
+        recipe,
+        called: BTreeSet::new(),
+        found: Vec::new(),
+    };
+    sites.walk(root, &root.name.value, "", &[]);
+    page.text.push('\n');
+    if sites.found.is_empty() {
+        page.line(1, "Nothing here ends in 46.");
+        return;
+    }
+    page.line(1, "Can end in 46:");
+    for site in &sites.found {
+        page.line(2, site);
+    }
+}
+
+struct Sites<'r> {
+    recipe: &'r Recipe,
+    called: BTreeSet<String>,
+    found: Vec<String>,
+}
+
+impl<'r> Sites<'r> {
+    /// `shown` is what a person calls the state, `inside` the prefix of its children's paths;
+    /// `around` is where an error of this place may be caught on its way out.
+    fn walk(&mut self, state: &'r State, shown: &str, inside: &str, around: &[String]) {
+        let mut around = around.to_vec();
+        around.extend(state.catch.iter().map(|catch| {
+            format!(
+                "{} by {shown} → {}",
+                catch.kind.map_or("any error", ErrorKind::word),
+                catch.to.value
+            )
+        }));
+        if state.recovery {
+            self.say(shown, "an error here", &around);
+        }
+        match &state.body {
+            Body::Leaf { steps } => self.steps(shown, "do", steps, &around),
+            Body::Scope {
+                enter,
+                states,
+                exit,
+                ..
+            } => {
+                self.steps(shown, "enter", enter, &around);
+                for child in states.values() {
+                    let path = format!("{inside}/{}", child.name.value);
+                    self.walk(child, &path, &path, &around);
+                }
+                self.steps(shown, "exit", exit, &around);
+            }
+            Body::End {
+                end: EndKind::Unrecoverable,
+                ..
+            } => self.found.push(format!("{shown}: whenever it is reached")),
+            Body::Choice | Body::End { .. } => {}
+        }
+        if let Some(retry) = &state.retry {
+            self.steps(shown, "between", &retry.between, &around);
+        }
+    }
+
+    fn steps(&mut self, path: &str, list: &str, steps: &'r [Arc<Step>], around: &[String]) {
+        for step in steps {
+            if step.recovery {
+                self.say(
+                    &format!("{path}, {list} step {}", step.name),
+                    "its failure",
+                    around,
+                );
+            }
+            if let Some(call) = &step.call
+                && let Some(procedure) = self.recipe.procedures.get(&call.procedure.value)
+                && self
+                    .called
+                    .insert(format!("{path}>{}", call.procedure.value))
+            {
+                let path = format!("{path}>{}", call.procedure.value);
+                self.walk(&procedure.root, &path, &path, around);
+            }
+        }
+    }
+
+    fn say(&mut self, place: &str, what: &str, around: &[String]) {
+        let caught = if around.is_empty() {
+            String::new()
+        } else {
+            format!(", unless caught: {}", around.join("; "))
+        };
+        self.found.push(format!("{place}: {what}{caught}"));
+    }
+}
