@@ -6,6 +6,8 @@
 
 mod calls;
 mod cycles;
+#[cfg(test)]
+mod example;
 mod origins;
 mod outline;
 mod reach;

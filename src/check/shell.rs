@@ -97,3 +97,112 @@ fn piped(recipe: &Recipe, sites: &Sites<'_>, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{HEAD, case, findings};
+
+    #[test]
+    fn raw_values_do_not_come_from_outside() {
+        case(
+            r#"
+- run: ls
+  save: ran
+- set: { a: "{{ vars.ran.stdout | trim }}", b: "{{ let.word }}", c: "{{ 1 if job.data.url else 2 }}" }
+- run: ls {{ job.data.url | raw }} {{ vars.a | raw }} {{ vars.b | raw }} {{ vars.c | raw }}
+- run: ls {{ item | raw }} {{ let.from_job | raw }}
+  for_each: job.data.list
+- run: ls {{ item | raw }} {{ (job.data.url ~ 'x') | raw }}
+  for_each: device.cmds
+- log: "{{ job.data.url | raw }}"
+"#,
+            &[
+                "TF0412 `raw`: `| raw` on `job.data.url`, which comes from the job (without `| raw` the value is quoted, as one word)",
+                "TF0412 `raw`: `| raw` on `vars.a`, which may come from saved output (without `| raw` the value is quoted, as one word)",
+                "TF0412 `raw`: `| raw` on `item`, which may come from the job (without `| raw` the value is quoted, as one word)",
+                "TF0412 `raw`: `| raw` on `let.from_job`, which may come from the job (without `| raw` the value is quoted, as one word)",
+                "TF0412 `raw`: `| raw` on `job.data.url`, which comes from the job (without `| raw` the value is quoted, as one word)",
+            ],
+        );
+    }
+
+    #[test]
+    fn commands_come_from_the_device_config_alone() {
+        let help =
+            "`commands` takes literals, `run`, and values from `device` alone; `run` quotes values";
+        let expected: Vec<String> = [
+            ("job.data.url", "`job.data.url`, which comes from the job"),
+            (
+                "env.HOME",
+                "`env.HOME`, which comes from the engine's environment",
+            ),
+            ("vars.b", "`vars.b`, which may come from the job"),
+        ]
+        .iter()
+        .map(|(place, what)| format!("TF0413 `{place}`: `commands` would run {what} ({help})"))
+        .collect();
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        case(
+            r#"
+- set: { a: "{{ device.cmds }}", b: "x {{ job.data.url }}" }
+- commands: "{{ vars.a }}"
+- commands: ["x {{ job.data.url }}", "{{ env.HOME }}", "{{ vars.b }}"]
+- commands: "{{ item }}"
+  for_each: device.cmds
+"#,
+            &expected,
+        );
+    }
+
+    #[test]
+    fn arguments_carry_their_origin_into_a_procedure() {
+        let text = format!(
+            "{HEAD}
+procedures:
+  inner:
+    summary: Runs it
+    params: {{ cmd: {{ type: string }} }}
+    do:
+      - commands: \"{{{{ params.cmd }}}}\"
+  outer:
+    summary: Hands it on
+    params: {{ cmd: {{ type: string }} }}
+    do:
+      - call: inner
+        with: {{ cmd: \"{{{{ params.cmd }}}}\" }}
+stages:
+  provision:
+    timeout: 1h
+    do:
+      - call: outer
+        with: {{ cmd: \"{{{{ device.host }}}}\" }}
+      - call: outer
+        with: {{ cmd: \"{{{{ job.data.url }}}}\" }}
+"
+        );
+        assert_eq!(
+            findings(&text),
+            [
+                "TF0413 `params.cmd`: `commands` would run `params.cmd`, which may come from the job \
+              (`commands` takes literals, `run`, and values from `device` alone; `run` quotes values)"
+            ]
+        );
+    }
+
+    #[test]
+    fn pipes_are_refused_where_the_shell_is_sh() {
+        case(
+            r#"
+- run: a | b
+- run: a | b || c
+  host: control
+- run: { shell: "echo {{ device.host }} '|' | b" }
+  host: control
+"#,
+            &[
+                "TF0414 `|`: a pipe on `control`, whose shell is `sh` (`sh` does not tell when the left side fails: use a file between two steps, or a `script` of its own)",
+                "TF0414 `|`: a pipe on `control`, whose shell is `sh` (`sh` does not tell when the left side fails: use a file between two steps, or a `script` of its own)",
+            ],
+        );
+    }
+}

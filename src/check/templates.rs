@@ -331,3 +331,116 @@ fn vars(read: &Read, rest: &[String], space: &Space<'_>) -> Option<Wrong> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::case;
+    use crate::diagnostic::{Findings, Severity};
+    use crate::recipe::library::Library;
+    use crate::recipe::load::load;
+
+    #[test]
+    fn what_is_there_is_not_complained_about() {
+        case(
+            r#"
+- run: echo {{ device.host }} {{ job.data.url }} {{ let.word }} {{ env.HOME }} {{ run.id }}
+  host: control
+  save: ran
+- log: "{{ vars.ran.stdout }} {{ vars.ran.ok }} {{ device.shape.width }} {{ device.any.x.y }}"
+- log: "{{ gear.card.media }} {{ gear.power.present }} {{ error.message }} {{ device.cmds[0] }}"
+- log: "{{ item }} {{ index }}"
+  for_each: device.cmds
+  when: item != 'x'
+- set: { mine: { a: 1 } }
+- log: "{{ vars.mine.a }} {{ job.data }} {{ vars.mine[vars.ran.stdout] }}"
+- run: { argv: [ls, "{{ host.address }}"] }
+- wait: { tcp: "a:1", until: result.ok }
+  timeout: 1m
+- commands: "{{ device.cmds }}"
+- commands: [reboot, "x {{ run.id }} {{ let.word }} {{ 'a' if job.data.url else 'b' }}"]
+- run: ls {{ let.word | raw }} {{ gear.card.media | raw }}
+"#,
+            &[],
+        );
+    }
+
+    #[test]
+    fn unknown_names_have_a_place_and_a_suggestion() {
+        case(
+            r#"
+- log: "{{ device.hsot }} {{ job.dta.url }} {{ job.data.ulr }}"
+- log: "{{ device.shape.widht }} {{ device.host.x }} {{ let.wrod }}"
+- log: "{{ vars.nothing }} {{ gear.crad.media }} {{ gear.power.media }} {{ run.name }}"
+- run: ls
+  save: ran
+- log: "{{ vars.ran.stdot }} {{ host }} {{ devcie.host }} {{ ran }} {{ word }} {{ error.kidn }}"
+- log: x
+  when: on == null
+- log: "{{ outcome.kind }} {{ item }} {{ params.x }} {{ result }}"
+"#,
+            &[
+                "TF0403 `device.hsot`: unknown input `device.hsot` (did you mean `host`?)",
+                "TF0403 `job.dta.url`: unknown input `job.dta` (did you mean `data`?)",
+                "TF0403 `job.data.ulr`: unknown input `job.data.ulr` (did you mean `url`?)",
+                "TF0403 `device.shape.widht`: `device.shape` has no `widht` (did you mean `width`?)",
+                "TF0403 `device.host.x`: `device.host` is no map: it has no members ()",
+                "TF0403 `let.wrod`: unknown constant `let.wrod` (did you mean `word`?)",
+                "TF0403 `vars.nothing`: nothing sets `vars.nothing` (there is `ran`)",
+                "TF0403 `gear.crad.media`: unknown gear `crad` (did you mean `card`?)",
+                "TF0403 `gear.power.media`: `gear.power` has no `media` (there is `present` and `kind`)",
+                "TF0403 `run.name`: `run` has no `name` (there is `id`, `dir` and `stage`)",
+                "TF0403 `vars.ran.stdot`: `vars.ran` has no `stdot` (did you mean `stdout`?)",
+                "TF0403 `host`: `host` is not there in a stage (`host` is of steps that run on a host)",
+                "TF0403 `devcie.host`: unknown name `devcie` (did you mean `device`?)",
+                "TF0403 `ran`: unknown name `ran` (write `vars.ran`)",
+                "TF0403 `word`: unknown name `word` (write `let.word`)",
+                "TF0403 `error.kidn`: `error` has no `kidn` (did you mean `kind`?)",
+                "TF0403 `on`: unknown name `on` (write `true`, or the text `'on'`)",
+                "TF0403 `null`: unknown name `null` (write `none`)",
+                "TF0403 `outcome.kind`: `outcome` is not there in a stage (`outcome` is there in exit steps)",
+                "TF0403 `item`: `item` is not there in a stage (`item` and `index` are there where `for_each` is)",
+                "TF0403 `params.x`: `params` is not there in a stage (`params` are the arguments of a procedure)",
+                "TF0403 `result`: `result` is not there in a stage (`result` is there in `until` and `abort_when`)",
+            ],
+        );
+    }
+
+    #[test]
+    fn members_are_not_taken_by_computed_names() {
+        case(
+            r#"
+- set: { name: host }
+- log: "{{ device[vars.name] }} {{ job.data[vars.name] }} {{ vars[vars.name] }} {{ gear[vars.name].media }}"
+"#,
+            &[
+                "TF0404 `vars.name`: a member of `device` is taken by a computed name (write the name out, and choose with `if`)",
+                "TF0404 `vars.name`: a member of `job.data` is taken by a computed name (write the name out, and choose with `if`)",
+                "TF0404 `vars.name`: a member of `vars` is taken by a computed name (write the name out, and choose with `if`)",
+                "TF0404 `vars.name`: a member of `gear` is taken by a computed name (write the name out, and choose with `if`)",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_recipes_that_ship_have_none() {
+        let library = Library::new([]);
+        for name in library.names() {
+            let loaded = load(&library, &name);
+            assert!(loaded.recipe.is_some(), "{name}");
+            let mut findings = Findings::default();
+            if let Some(recipe) = &loaded.recipe {
+                super::check(recipe, &mut findings);
+            }
+            let told: Vec<String> = findings
+                .0
+                .iter()
+                .filter(|finding| finding.severity == Severity::Error)
+                .map(|finding| {
+                    let place = finding.span.map_or("", |span| loaded.sources.text(span));
+                    format!("{place}: {}", finding.message)
+                })
+                .collect();
+            assert_eq!(told, Vec::<String>::new(), "{name}");
+        }
+    }
+}

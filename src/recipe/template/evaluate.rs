@@ -474,6 +474,13 @@ mod tests {
     }
 
     #[test]
+    fn tasks_of_their_own_may_evaluate() {
+        fn shared<T: Send + Sync + 'static>(_: &T) {}
+        shared(&context());
+        shared(&template("{{ 1 }}", Style::Value));
+    }
+
+    #[test]
     fn guards_go_by_truth() {
         #[track_caller]
         fn case(text: &str, expected: bool) {
@@ -507,6 +514,18 @@ mod tests {
             "{{ range(99999) | map('string') | join(vars.big) }}".into(),
             "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}".into(),
             "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}".into(),
+            "{{ ('a' * 100000) | replace('a', 'b' * 100000) }}".into(),
+            "{{ 'x' | indent(1000000000) }}".into(),
+            "{{ '%1000000000d' | format(1) }}".into(),
+            "{{ range(99999) | map('tojson') | map('replace', '', vars.big) | list }}".into(),
+            "{{ range(99999) | sort | unique | batch(1) | map('list') | list | tojson(16) }}"
+                .into(),
+            "{{ [range(99999)] * 99999 | list | tojson }}".into(),
+            "{{ range(99999) | map('capture', '(x)') | list }}".into(),
+            "{% for a in range(99999) %}{{ ('x' * 4000) | capture('(x?){60}(y)') }}{% endfor %}"
+                .into(),
+            "{{ vars.big | capture('((x{50}){50}){50}') }}".into(),
+            "{{ 1.5 | round(1000000000) | string * 1000000000 }}".into(),
             "{% include 'x' %}".into(),
             "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".into(),
             "{% set a = [0] %}".to_owned()

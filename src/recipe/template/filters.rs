@@ -19,7 +19,7 @@ use super::{legacy, version};
 const MAX_MATCHED: usize = 4096;
 
 /// The largest compiled regular expression, in bytes.
-const MAX_REGEX: usize = 1 << 16;
+const MAX_REGEX: usize = 1 << 14;
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("raw", raw);
@@ -71,7 +71,9 @@ fn merge(left: &Value, right: &Value) -> Result<Value, Error> {
 }
 
 /// The first group of the first match, or none.
-fn capture(text: &str, regex: &str) -> Result<Value, Error> {
+fn capture(state: &State<'_, '_>, text: &str, regex: &str) -> Result<Value, Error> {
+    // Matching looks at each character with the whole expression.
+    state.consume_fuel((text.len() + regex.len()) as u64)?;
     if text.len() > MAX_MATCHED {
         return Err(refused(format!(
             "`capture` takes a text of at most {MAX_MATCHED} bytes, this one has {}",

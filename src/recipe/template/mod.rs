@@ -25,6 +25,7 @@ mod functions;
 mod legacy;
 mod parse;
 mod quote;
+mod scan;
 mod shell;
 mod survey;
 mod syntax;
