@@ -16,5 +16,7 @@ mod flow;
 mod gear;
 #[path = "actions/http.rs"]
 mod http;
+#[path = "actions/lowered.rs"]
+mod lowered;
 #[path = "actions/wait.rs"]
 mod wait;

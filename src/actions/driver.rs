@@ -4,12 +4,13 @@
 //! sees one try; notes name each step inside it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
 use super::bounded::within;
 use super::{Assigned, Lab, Note, Output, PlanContext, Request, StepContext, StepError, registry};
+use crate::diagnostic::Spanned;
 use crate::recipe::model::{AllowFailure, Driver, Items, Step, StepTimeout};
 use crate::recipe::template::Context;
 use crate::recipe::{ErrorKind, duration};
@@ -49,7 +50,11 @@ impl Part {
         let error = match done {
             Ok(output) => return Ok(Some(output)),
             Err(error) if expired && !cx.stop.ask.is_cancelled() => StepError {
-                kind: ErrorKind::Timeout,
+                kind: match error.kind {
+                    // A request that may have had its effect.
+                    ErrorKind::Lost => ErrorKind::Lost,
+                    _ => ErrorKind::Timeout,
+                },
                 message: format!(
                     "{} (its `timeout` of {} was hit)",
                     error.message,
@@ -118,8 +123,11 @@ impl Drive {
             return Ok(None);
         };
         let mut context = cx.lab.home(cx.home)?.context.clone();
+        context.set_now(SystemTime::now());
+        let own = cx.lab.gear(cx.home, gear)?.host.as_ref();
         let mut parts = Vec::new();
         for step in steps {
+            let step = &placed(step, own);
             introduce_host(cx.lab, cx.home, step, &mut context);
             let runs = step.when.as_ref().map(|when| when.truth(&context));
             if runs.transpose()? == Some(false) {
@@ -182,6 +190,17 @@ pub(super) fn last_line(printed: &str) -> &str {
         .unwrap_or_default()
 }
 
+/// A step with the host that it has where it names none.
+fn placed(step: &Arc<Step>, host: Option<&Spanned<String>>) -> Arc<Step> {
+    match host {
+        Some(host) if step.action.on_host && step.host.is_none() => Arc::new(Step {
+            host: Some(host.clone()),
+            ..Step::clone(step)
+        }),
+        _ => Arc::clone(step),
+    }
+}
+
 fn introduce_host(lab: &Lab, home: Option<&str>, step: &Step, context: &mut Context) {
     let host = step.host.as_ref().map_or("local", |host| &host.value);
     lab.introduce_host(home, host, context);
@@ -200,6 +219,7 @@ impl Steps {
     pub(super) async fn perform(&mut self, cx: &StepContext) -> Result<Output, StepError> {
         let mut last = Output::default();
         for step in self.steps.clone() {
+            let step = placed(&step, cx.step.host.as_ref());
             if let Some(output) = self.step(&step, cx).await? {
                 last = output;
             }

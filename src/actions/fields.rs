@@ -255,11 +255,8 @@ impl Field {
     /// `input`: it is none.
     pub fn duration(&self) -> Result<Duration, StepError> {
         let read = match &self.node {
-            Node::Scalar(Value::Number(number)) => number
-                .as_f64()
-                .and_then(|seconds| duration::from_number(seconds, 1).ok()),
-            Node::Scalar(Value::String(text)) => duration::parse(text, 1).ok(),
-            _ => None,
+            Node::Scalar(value) => duration::of_value(value),
+            Node::List(_) | Node::Map(_) => None,
         };
         read.ok_or_else(|| {
             self.wrong("a duration, such as 90s or 1m30s, in whole milliseconds and at most 366d")
@@ -272,11 +269,8 @@ impl Field {
     /// `input`: it is none.
     pub fn size(&self) -> Result<u64, StepError> {
         let read = match &self.node {
-            Node::Scalar(Value::Number(number)) => number
-                .as_u64()
-                .or_else(|| size::from_number(number.as_f64()?, 1).ok()),
-            Node::Scalar(Value::String(text)) => size::parse(text, 1).ok(),
-            _ => None,
+            Node::Scalar(value) => size::of_value(value),
+            Node::List(_) | Node::Map(_) => None,
         };
         read.ok_or_else(|| self.wrong("a size, such as 1.5GiB"))
     }

@@ -116,8 +116,14 @@ impl Collector {
         stop: &Stop,
     ) -> T {
         let mut running = std::pin::pin!(running);
+        let mut told = 0;
         loop {
             self.show(notes, stop).await;
+            let done = self.state.lock().total;
+            if done > told {
+                notes.offer(Note::Progress(Progress { done, total: None }));
+                told = done;
+            }
             let due = self.partial_due();
             tokio::select! {
                 biased;
@@ -165,11 +171,8 @@ impl Collector {
 
     async fn show(&self, notes: &Notes, stop: &Stop) {
         loop {
-            let next = {
-                let mut inner = self.state.lock();
-                inner.waiting.pop_front().map(|line| (line, inner.total))
-            };
-            let Some(((stream, line), done)) = next else {
+            let next = self.state.lock().waiting.pop_front();
+            let Some((stream, line)) = next else {
                 return;
             };
             let text = String::from_utf8_lossy(&line);
@@ -177,7 +180,6 @@ impl Collector {
                 stream,
                 line: printable(&self.lab.mask(&text)),
             };
-            notes.offer(Note::Progress(Progress { done, total: None }));
             tokio::select! {
                 biased;
                 () = notes.say(note) => {}
@@ -311,4 +313,58 @@ pub(super) fn printable(line: &str) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inner, LINE, WAITING, last, printable};
+    use crate::transport::Stream;
+
+    #[test]
+    fn a_line_is_shown_as_a_terminal_would_leave_it() {
+        #[track_caller]
+        fn case(line: &str, shown: &str) {
+            assert_eq!(printable(line), shown);
+        }
+        case("plain\ttext\r", "plain\ttext");
+        case("10%\r50%\r100%", "100%");
+        case("\u{1b}[31mred", "\\u{1b}[31mred");
+        case("a\0b", "a\\u{0}b");
+    }
+
+    #[test]
+    fn the_end_of_a_text_begins_at_a_character() {
+        assert_eq!(last("aé", 2), "é");
+        assert_eq!(last("aé", 1), "");
+        assert_eq!(last("aé", 9), "aé");
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_come() {
+        let text = b"one\ntwo\n\nthree";
+        for size in [1, 3, 100] {
+            let mut inner = Inner {
+                limit: 5,
+                ..Inner::default()
+            };
+            for piece in text.chunks(size) {
+                inner.take(Stream::Stderr, piece);
+            }
+            inner.end_lines(|_| true);
+            let lines: Vec<Vec<u8>> = inner.waiting.into_iter().map(|(_, line)| line).collect();
+            assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
+            assert!(inner.streams[1].kept.starts_with(text));
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_a_gap_is_told() {
+        let mut inner = Inner::default();
+        inner.take(Stream::Stdout, &vec![b'x'; 10 * LINE]);
+        inner.take(Stream::Stdout, &vec![b'\n'; 10 * WAITING]);
+        assert!(inner.waiting.len() <= WAITING);
+        let (_, first) = inner.waiting.front().expect("a gap");
+        assert!(first.ends_with(b"lines are not shown]"));
+        assert!(inner.tail.len() < 100_000);
+    }
 }

@@ -45,6 +45,7 @@ impl Run {
     /// A command of these parameters, with the modifiers of the step.
     pub(super) fn of(fields: &Fields, cx: &PlanContext) -> Result<Self, StepError> {
         let place = Place::of(cx)?;
+        let local = place.is_local();
         let what = if let Some(shell) = fields.get("shell") {
             What::Shell(shell.text()?)
         } else if let Some(argv) = fields.get("argv") {
@@ -69,7 +70,13 @@ impl Run {
             place,
             what,
             input: fields.text("input")?,
-            cwd: fields.get("cwd").map(Field::path_text).transpose()?,
+            cwd: match fields.get("cwd") {
+                Some(field) if local => {
+                    let path = paths::local(cx, "cwd", field)?;
+                    Some(path.to_string_lossy().into_owned())
+                }
+                field => field.map(Field::path_text).transpose()?,
+            },
             output_to: output_to
                 .map(|field| paths::local(cx, "output_to", field))
                 .transpose()?,

@@ -105,7 +105,9 @@ fn mode(field: &Field) -> Result<u32, StepError> {
         _ => String::new(),
     };
     Some(text.as_str())
-        .filter(|text| (3..=4).contains(&text.len()))
+        .filter(|text| {
+            matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_digit())
+        })
         .and_then(|text| u32::from_str_radix(text, 8).ok())
         .ok_or_else(|| field.wrong("a file mode in octal digits, as a text, such as \"0644\""))
 }

@@ -288,8 +288,10 @@ impl<'r> Sites<'r> {
             self.templated(gear.off_time.as_ref(), scope);
             match &gear.driver {
                 Some(Driver::Steps(verbs)) => {
+                    let mut at = scope;
+                    at.host = gear.host.as_ref().map(|host| host.value.as_str());
                     for steps in verbs.values() {
-                        steps.iter().for_each(|step| self.step(step, scope));
+                        steps.iter().for_each(|step| self.step(step, at));
                     }
                 }
                 Some(Driver::Named(driver)) => self.tree(driver, scope),
@@ -338,7 +340,11 @@ impl<'r> Sites<'r> {
 
     fn step(&mut self, step: &'r Step, around: Scope<'r>) {
         let mut outer = around;
-        outer.host = step.host.as_ref().map(|host| host.value.as_str());
+        // A step inside another is where that one is.
+        outer.host = match &step.host {
+            Some(host) => Some(host.value.as_str()),
+            None => around.host.filter(|_| step.action.on_host),
+        };
         if outer.host.is_some() {
             outer = outer.with(Names::of(&["host"]));
         }

@@ -326,3 +326,22 @@ async fn a_command_on_a_host_tells_its_end_as_one_here_does() {
     assert_eq!(bench.perform(run("kill -TERM $$")).await.error().0, "lost");
     bench.lab.close().await;
 }
+
+#[tokio::test]
+async fn a_line_that_does_not_end_is_shown_all_the_same() {
+    let bench = Bench::new().ready();
+    let go = bench.dir().join("go");
+    let run = step(
+        "run",
+        json!({"shell": "printf 'login: '; until [ -e go ]; do sleep 0.05; done; echo root"}),
+    );
+    let done = bench
+        .perform_watched(run, Stop::new(), |note| {
+            if matches!(note, Note::Output { line, .. } if line == "login: ") {
+                std::fs::write(&go, "").expect("a file");
+            }
+        })
+        .await;
+    assert_eq!(done.lines(Stream::Stdout), ["login: ", "root"]);
+    assert_eq!(done.field("stdout"), "login: root\n");
+}

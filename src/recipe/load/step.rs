@@ -552,13 +552,14 @@ impl Cx<'_> {
         }
         if action.on_host {
             let own = node.get("host").and_then(|host| self.host("host", host));
-            let given = if place == Place::Driver {
+            // Steps of a driver are where their gear is, those of a probe where the `wait` is.
+            let given = if matches!(place, Place::Driver | Place::Probe(_)) {
                 own
             } else {
                 own.or_else(|| defaults.host.clone())
             };
             step.host = match (given, place) {
-                (None, Place::Driver) => None,
+                (None, Place::Driver | Place::Probe(_)) => None,
                 (given, _) => {
                     Some(given.unwrap_or_else(|| Spanned::new("local".to_owned(), key.span)))
                 }
