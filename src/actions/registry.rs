@@ -54,7 +54,7 @@ mod tests {
         let known: BTreeSet<&str> = ACTIONS
             .iter()
             .map(|action| action.name)
-            .filter(|name| !["call", "flash", "download", "copy"].contains(name))
+            .filter(|name| !["call", "download", "copy"].contains(name))
             .collect();
         assert_eq!(planned, known);
         assert_eq!(planned.len(), PLANS.len());
