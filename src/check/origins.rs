@@ -160,11 +160,12 @@ impl<'r> Table<'r> {
             Some("run") => made.know(Origins::RUN),
             Some("error" | "outcome" | "result") => made.know(Origins::OUTPUT),
             Some("let") => {
-                for ((home, name), origins) in &self.lets {
-                    if *home == scope.home.name && member.is_none_or(|member| member == *name) {
-                        made.know(*origins);
-                    }
-                }
+                let home = scope.home.name.as_str();
+                let known = match member {
+                    Some(member) => self.lets.get(&(home, member)).copied().unwrap_or_default(),
+                    None => Origins::JOB,
+                };
+                made.know(known);
             }
             Some("gear") => {
                 if matches!(
