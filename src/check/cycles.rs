@@ -1,6 +1,7 @@
 //! Every cycle has a state with `max_visits`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -79,8 +80,8 @@ fn shortest(graph: &DiGraph<usize, ()>, component: &[NodeIndex]) -> Vec<usize> {
                     path.reverse();
                     return path;
                 }
-                if !came_from.contains_key(&to) {
-                    came_from.insert(to, at);
+                if let Entry::Vacant(place) = came_from.entry(to) {
+                    place.insert(at);
                     next.push(to);
                 }
             }

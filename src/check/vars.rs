@@ -313,7 +313,7 @@ impl Complaints<'_, '_, '_> {
             let mut set = inside.clone();
             self.steps(&retry.between, &mut set);
         }
-        let mut after = inside.clone();
+        let mut after = inside;
         match &state.body {
             Body::Leaf { steps } => self.steps(steps, &mut after),
             Body::Scope { enter, exit, .. } => {

@@ -42,6 +42,26 @@ impl Sources {
             .map(|(n, file)| (SourceId(u16::try_from(n).unwrap_or(u16::MAX)), file))
     }
 
+    /// Replaces what stands at these places by asterisks, so that a secret is not shown with its
+    /// neighbours. No place moves.
+    pub fn hide(&mut self, spans: &[Span]) {
+        for span in spans {
+            let Some(file) = self.0.get_mut(usize::from(span.source.0)) else {
+                continue;
+            };
+            let range = span.start as usize..span.end as usize;
+            let Some(secret) = file.text.get(range.clone()) else {
+                continue;
+            };
+            // Line breaks stay, or lines would be counted wrongly.
+            let stars: String = secret
+                .bytes()
+                .map(|byte| if byte == b'\n' { '\n' } else { '*' })
+                .collect();
+            Arc::make_mut(file).text.replace_range(range, &stars);
+        }
+    }
+
     /// The text at a place; empty where the place is not in any text.
     pub fn text(&self, span: Span) -> &str {
         self.get(span.source)

@@ -101,7 +101,11 @@ fn first_line(text: &str, span: Span) -> SourceSpan {
     let end = (span.end as usize).clamp(start, text.len());
     let line = text.get(start..end).unwrap_or_default();
     let length = line.find(['\n', '\r']).unwrap_or(line.len());
-    (start, length).into()
+    let is_long = text.get(..start).map_or(0, |before| {
+        before.len() - before.rfind('\n').map_or(0, |at| at + 1)
+    }) + length
+        > LONG_LINE;
+    (start, if is_long { length.min(AROUND) } else { length }).into()
 }
 
 impl fmt::Display for Shown<'_> {
@@ -157,15 +161,68 @@ impl SourceCode for Numbered<'_> {
             .0
             .text
             .read_span(span, context_lines_before, context_lines_after)?;
+        let (data, data_span, column) = window(contents.as_ref(), span);
+        let line = if column > 0 {
+            contents.line()
+                + lines_before(contents.data(), span.offset() - contents.span().offset())
+        } else {
+            contents.line()
+        };
         Ok(Box::new(miette::MietteSpanContents::new_named(
             self.0.name.clone(),
-            contents.data(),
-            *contents.span(),
-            contents.line(),
-            contents.column(),
-            contents.line_count(),
+            data,
+            data_span,
+            line,
+            contents.column() + column,
+            1 + data.iter().filter(|byte| **byte == b'\n').count(),
         )))
     }
+}
+
+/// Lines longer than this are cut to what is around the place: job data are often one long line.
+const LONG_LINE: usize = 240;
+/// What is shown of a long line on either side of the place, in bytes.
+const AROUND: usize = 60;
+
+/// What is shown: all that was read, or a part of one long line, with the column where it begins.
+fn window<'s>(contents: &dyn SpanContents<'s>, span: &SourceSpan) -> (&'s [u8], SourceSpan, usize) {
+    let data = contents.data();
+    let whole = (data, *contents.span(), 0);
+    if data
+        .split(|byte| *byte == b'\n')
+        .all(|line| line.len() <= LONG_LINE)
+    {
+        return whole;
+    }
+    let Ok(text) = std::str::from_utf8(data) else {
+        return whole;
+    };
+    let at = span
+        .offset()
+        .saturating_sub(contents.span().offset())
+        .min(text.len());
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let line_start = text[..boundary(at)].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = text[boundary(at)..]
+        .find('\n')
+        .map_or(text.len(), |end| boundary(at) + end);
+    let start = boundary(at.saturating_sub(AROUND).max(line_start));
+    let end = boundary((at + span.len().min(AROUND) + AROUND).min(line_end)).max(start);
+    let cut = SourceSpan::from((contents.span().offset() + start, end - start));
+    (
+        &data[start..end],
+        cut,
+        text[line_start..start].chars().count(),
+    )
+}
+
+fn lines_before(data: &[u8], at: usize) -> usize {
+    data.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::recipe::reads::Used;
 use crate::recipe::yaml::{Kind, Node};
 use crate::recipe::{ErrorKind, Value};
 
+/// Stages that a recipe may leave out: they succeed at once.
+const OPTIONAL_STAGES: &[&str] = &["allocate", "cleanup"];
+
 /// The values of one recipe's inputs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bound {
@@ -72,6 +75,20 @@ pub fn bind(
     };
     let device = open(device, document::device);
     let job = open(job, document::job);
+    if !recipe.stages.contains_key(stage) && !OPTIONAL_STAGES.contains(&stage) {
+        let stages = list(recipe.stages.keys().map(String::as_str), "and");
+        let similar = nearest(stage, recipe.stages.keys().map(String::as_str));
+        let mut finding = Finding::new(
+            Code::UnknownStage,
+            None,
+            format!("`{}` has no stage `{stage}`", recipe.name),
+        )
+        .suggest(similar);
+        if similar.is_none() && !stages.is_empty() {
+            finding = finding.help(format!("it has {stages}"));
+        }
+        findings.push(finding);
+    }
     let mut bound = Bound::default();
     if let (Some(device), Some(job)) = (device, job) {
         let used = Used::by_stage(recipe, stage);
@@ -82,6 +99,7 @@ pub fn bind(
             run_dir,
             home: None,
             secrets: Vec::new(),
+            hidden: Vec::new(),
         };
         bound = binder.recipe(recipe, &device, &job);
         for (name, other) in &recipe.imports {
@@ -89,6 +107,8 @@ pub fn bind(
             let values = binder.recipe(other, &device, &job);
             bound.imports.insert(name.clone(), values);
         }
+        let hidden = binder.hidden;
+        sources.hide(&hidden);
     }
     findings.sort();
     Binding {
@@ -110,6 +130,8 @@ struct Binder<'a> {
     run_dir: Option<&'a Path>,
     home: Option<&'a str>,
     secrets: Vec<Vec<String>>,
+    /// Where secrets stand in the data.
+    hidden: Vec<Span>,
 }
 
 impl Binder<'_> {
@@ -216,9 +238,13 @@ impl Binder<'_> {
                     key,
                     owner.entries().iter().map(|(key, _)| key.name.as_str()),
                 );
+                let place = match owner.entry(key) {
+                    Some((null, _)) => null.span,
+                    None => place_of_missing(document, owner, input.span),
+                };
                 let mut finding = Finding::new(
                     Code::MissingInput,
-                    place_of_missing(document, owner, input.span),
+                    place,
                     format!("`{name}` is not given, and the stage needs it"),
                 );
                 finding = asked(finding, document, input.span, path);
@@ -232,12 +258,7 @@ impl Binder<'_> {
             }
             return input.default.clone().unwrap_or(Value::Null);
         };
-        if input.secret {
-            self.secrets
-                .push(path.iter().map(|part| (*part).to_owned()).collect());
-        } else {
-            self.secret_members(input, path);
-        }
+        self.secrets(input, given, path);
         match convert(input, given, self.sources).and_then(|value| self.inside(input, value, given))
         {
             Ok(value) => value,
@@ -255,16 +276,19 @@ impl Binder<'_> {
         }
     }
 
-    /// Secrets among the members of a map.
-    fn secret_members(&mut self, input: &Input, path: &[&str]) {
+    /// Notes a secret, and secrets among the members of a map.
+    fn secrets(&mut self, input: &Input, given: &Node, path: &[&str]) {
+        if input.secret {
+            self.secrets
+                .push(path.iter().map(|part| (*part).to_owned()).collect());
+            self.hidden.push(given.span);
+            return;
+        }
         for (name, member) in input.keys.iter().flatten() {
-            let mut inner = path.to_vec();
-            inner.push(name);
-            if member.secret {
-                self.secrets
-                    .push(inner.iter().map(|part| (*part).to_owned()).collect());
-            } else {
-                self.secret_members(member, &inner);
+            if let Some(given) = given.get(name) {
+                let mut inner = path.to_vec();
+                inner.push(name);
+                self.secrets(member, given, &inner);
             }
         }
     }

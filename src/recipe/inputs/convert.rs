@@ -53,22 +53,32 @@ pub fn convert(input: &Input, node: &Node, sources: &Sources) -> Result<Value, W
         }
     }
     if let Some(number) = value.as_f64() {
-        let unit = input.types.iter().find_map(|kind| match kind {
-            InputType::Duration => Some(" seconds"),
-            InputType::Size => Some(" bytes"),
-            _ => None,
-        });
-        let unit = unit.unwrap_or_default();
+        let is_duration = input.types.contains(&InputType::Duration);
+        let unit = if input.types.contains(&InputType::Size) {
+            " bytes"
+        } else {
+            ""
+        };
+        let said = |number: f64| match std::time::Duration::try_from_secs_f64(number) {
+            Ok(duration) if is_duration => duration::print(duration),
+            _ => format!("{number}{unit}"),
+        };
+        let given = || match input.secret {
+            true => shown(),
+            false => format!("`{}`", said(number)),
+        };
         if let Some(min) = input.min.filter(|min| number < *min) {
             return Err(wrong(format!(
-                "{} is too small: it must be {min}{unit} or more",
-                shown()
+                "{} is too small: it must be {} or more",
+                given(),
+                said(min)
             )));
         }
         if let Some(max) = input.max.filter(|max| number > *max) {
             return Err(wrong(format!(
-                "{} is too large: it must be {max}{unit} or less",
-                shown()
+                "{} is too large: it must be {} or less",
+                given(),
+                said(max)
             )));
         }
     }

@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::diagnostic::{Code, Finding, Findings, Sources, Span, nearest};
 use crate::recipe::model::{GearKind, Map, Needs};
-use crate::recipe::yaml::{Kind, Node};
+use crate::recipe::yaml::{Key, Kind, Node};
 
 /// Names that steps refer to, gathered before any step is read.
 #[derive(Clone, Debug, Default)]
@@ -79,15 +79,7 @@ impl Cx<'_> {
             if known.contains(&key.name.as_str()) {
                 continue;
             }
-            if self.is_split_expression(node, &key.name, value) {
-                self.push(
-                    Finding::new(
-                        Code::YamlTrap,
-                        key.span,
-                        "YAML split this expression at a comma",
-                    )
-                    .help("put it in quotes, or write one key per line"),
-                );
+            if self.is_split_expression(node, key, value) {
                 continue;
             }
             if let Some(help) = elsewhere(&key.name) {
@@ -118,13 +110,22 @@ impl Cx<'_> {
         }
     }
 
-    /// `{ when: x in range(0, 3), to: a }` has a key `3)` without a value.
-    fn is_split_expression(&self, map: &Node, key: &str, value: &Node) -> bool {
-        value.is_null()
-            && self.sources.text(map.span).starts_with('{')
-            && !key
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    /// Complains about a key that is the rest of an expression: `{ when: x in range(0, 3), to: a }`
+    /// has a key `3)` without a value.
+    pub(super) fn is_split_expression(&mut self, map: &Node, key: &Key, value: &Node) -> bool {
+        let is_split =
+            value.is_null() && self.sources.text(map.span).starts_with('{') && !is_name(&key.name);
+        if is_split {
+            self.push(
+                Finding::new(
+                    Code::YamlTrap,
+                    key.span,
+                    "YAML split this expression at a comma",
+                )
+                .help("put it in quotes, or write one key per line"),
+            );
+        }
+        is_split
     }
 
     /// A member that must be there and not be null. `span` is the place of what lacks it.

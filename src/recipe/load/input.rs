@@ -216,7 +216,7 @@ impl Cx<'_> {
                     .help("what has a default need not be given"),
                 );
             }
-            input.default = self.default(value, &input);
+            input.default = self.default("default", value, &input);
         }
         if let (Some(min), Some(max)) = (input.min, input.max)
             && min > max
@@ -394,12 +394,12 @@ impl Cx<'_> {
         };
         items
             .iter()
-            .filter_map(|item| self.default(item, input))
+            .filter_map(|item| self.default("enum", item, input))
             .collect()
     }
 
     /// A value of the recipe for an input, converted as data are.
-    fn default(&mut self, node: &Node, input: &Input) -> Option<Value> {
+    fn default(&mut self, key: &str, node: &Node, input: &Input) -> Option<Value> {
         if let Some(text) = node.text().filter(|text| has_template(text)) {
             let finding = Finding::new(
                 Code::NotLiteral,
@@ -415,7 +415,11 @@ impl Cx<'_> {
         match convert(input, node, self.sources) {
             Ok(value) => Some(value),
             Err(wrong) => {
-                self.complain(Code::BadValue, wrong.span, wrong.message);
+                self.complain(
+                    Code::BadValue,
+                    wrong.span,
+                    format!("`{key}`: {}", wrong.message),
+                );
                 None
             }
         }

@@ -134,7 +134,7 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
     for (key, node) in entries(sections.stages.as_ref()) {
         if !STAGES.contains(&key.name.as_str()) {
             cx.unknown(
-                Code::UnknownKey,
+                Code::UnknownStage,
                 key.span,
                 "stage",
                 &key.name,

@@ -23,7 +23,7 @@ impl Cx<'_> {
         let mut params = Map::new();
         let Kind::Map(entries) = &node.kind else {
             let short = match &node.kind {
-                Kind::Seq(_) => fields.short_list,
+                Kind::Seq(_) => fields.short_list.or(fields.short),
                 _ => fields.short,
             };
             if node.is_null() {

@@ -312,9 +312,9 @@ impl Cx<'_> {
                     None => Finding::new(
                         Code::MissingKey,
                         key.span,
-                        format!("`{}` is nothing", key.name),
+                        format!("`{}` has nothing that tells what it is", key.name),
                     )
-                    .help("a state has `do` (steps), `states` (states inside), `end`, or `next` alone"),
+                    .help("it has `do` (steps), `states` (states inside), `end`, or `next` alone"),
                 };
                 self.push(finding);
                 None

@@ -119,7 +119,7 @@ impl Cx<'_> {
             key.span
         };
         self.placed(key, action, place);
-        self.modifiers_fit(entries, key, action, place);
+        self.modifiers_fit(node, key, action, place);
         let mut step = Step {
             span,
             name: action.name.to_owned(),
@@ -273,13 +273,16 @@ impl Cx<'_> {
     }
 
     /// Complains about keys that the action does not take.
-    fn modifiers_fit(&mut self, entries: &[(Key, Node)], at: &Key, action: &Action, place: Place) {
-        for (key, _) in entries {
+    fn modifiers_fit(&mut self, node: &Node, at: &Key, action: &Action, place: Place) {
+        for (key, value) in node.entries() {
             let name = key.name.as_str();
             if key == at || vocabulary::action(name).is_some() {
                 continue;
             }
             let Some(modifier) = MODIFIERS.iter().find(|modifier| modifier.name == name) else {
+                if self.is_split_expression(node, key, value) {
+                    continue;
+                }
                 if action.name == vocabulary::UNKNOWN.name {
                     continue;
                 }

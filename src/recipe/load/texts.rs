@@ -23,7 +23,9 @@ impl Cx<'_> {
         match Expr::parse(&text, node.span) {
             Ok(expr) => Some(expr),
             Err(problems) => {
-                if self.is_cut_by_comment(node) {
+                if self.is_cut_by_comma(node, &text) {
+                    // The rest of it stands as a key, which is complained about.
+                } else if self.is_cut_by_comment(node) {
                     self.push(
                         Finding::new(
                             Code::YamlTrap,
@@ -58,6 +60,17 @@ impl Cx<'_> {
             finding.help = problem.help;
             self.push(finding);
         }
+    }
+
+    /// `{ when: f(0, 1), … }`: YAML ends the value at the comma.
+    fn is_cut_by_comma(&self, node: &Node, text: &str) -> bool {
+        let is_open = |open, close| text.matches(open).count() > text.matches(close).count();
+        let is_followed = self
+            .sources
+            .get(node.span.source)
+            .and_then(|file| file.text.get(node.span.end as usize..))
+            .is_some_and(|rest| rest.trim_start().starts_with(','));
+        is_followed && (is_open('(', ')') || is_open('[', ']'))
     }
 
     /// `when: x == "a` before ` # b"`: what follows the scalar on its line is a comment.

@@ -108,6 +108,8 @@ enum Body {
         pending: Option<Pending>,
         /// Values of merge keys: they give what the map itself has not got.
         merges: Vec<Node>,
+        /// Whether it is a template without quotes, `{{ x }}`, which YAML takes for a map in a map.
+        is_template: bool,
     },
 }
 
@@ -117,6 +119,8 @@ enum Pending {
     Merge(Span),
     /// A key that was refused: its value is left out.
     Refused,
+    /// The inner braces of a template without quotes.
+    Template,
 }
 
 struct Reader<'a> {
@@ -194,6 +198,7 @@ impl Reader<'_> {
                         seen: HashMap::new(),
                         pending: None,
                         merges: Vec::new(),
+                        is_template: false,
                     };
                     self.begin(span, anchor, body)
                 }
@@ -298,14 +303,17 @@ impl Reader<'_> {
         let Some(open) = self.open.pop() else {
             return true;
         };
+        let mut is_template = false;
         let (closing, kind) = match open.body {
             Body::Seq(items) => (']', Kind::Seq(items)),
             Body::Map {
                 mut entries,
                 mut seen,
                 merges,
+                is_template: of_map,
                 ..
             } => {
+                is_template = of_map;
                 for (key, value) in merges.iter().flat_map(Node::entries) {
                     if !seen.contains_key(&key.name) {
                         seen.insert(key.name.clone(), entries.len());
@@ -328,6 +336,19 @@ impl Reader<'_> {
                 .filter(|at| rest[*at..].starts_with(closing));
             end = close.map_or(span.end as usize, |at| open.end + at + 1);
         }
+        // What was meant is known: going on with it spares the reader complaints about a map.
+        let kind = if is_template {
+            Kind::Str {
+                text: self
+                    .text
+                    .get(open.start..end)
+                    .unwrap_or_default()
+                    .to_owned(),
+                style: Style::Quoted,
+            }
+        } else {
+            kind
+        };
         let node = Node {
             span: Span::new(self.source, open.start, end),
             kind,
@@ -383,9 +404,14 @@ impl Reader<'_> {
                 seen,
                 pending,
                 merges,
+                is_template,
             } => match pending.take() {
-                None => *pending = Some(self.key(&node)),
-                Some(Pending::Refused) => {}
+                None => {
+                    let key = self.key(&node);
+                    *is_template |= matches!(key, Pending::Template);
+                    *pending = Some(key);
+                }
+                Some(Pending::Refused | Pending::Template) => {}
                 Some(Pending::Merge(span)) => self.merge(merges, node, span),
                 Some(Pending::Key(key)) => {
                     if node.is_null() && node.span.start == node.span.end {
@@ -419,17 +445,19 @@ impl Reader<'_> {
                 (text.clone(), true)
             }
             Kind::Seq(_) | Kind::Map(_) => {
-                let finding = if written.starts_with('{') {
-                    Finding::new(
-                        Code::YamlTrap,
-                        self.widen(node.span),
-                        "YAML reads this template as a map",
-                    )
-                    .help("a template at the start of a value needs quotes: `\"{{ x }}\"`")
-                } else {
-                    Finding::new(Code::UnsupportedYaml, node.span, "a key that is not a text")
-                };
-                self.findings.push(finding);
+                if written.starts_with('{') {
+                    let whole = self.widen(node.span);
+                    self.findings.push(
+                        Finding::new(Code::YamlTrap, whole, "YAML reads this template as a map")
+                            .help("a template at the start of a value needs quotes: `\"{{ x }}\"`"),
+                    );
+                    return Pending::Template;
+                }
+                self.findings.push(Finding::new(
+                    Code::UnsupportedYaml,
+                    node.span,
+                    "a key that is not a text",
+                ));
                 return Pending::Refused;
             }
             Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => {

@@ -123,6 +123,13 @@ pub(super) fn explain(info: &str, text: &str, offset: usize) -> Explained {
             content(start, line),
         );
     }
+    if info.contains("illegal placement") {
+        return syntax(
+            "a bracket or brace above this place is not closed",
+            Some("`[` … `]` and `{` … `}` go in pairs"),
+            here,
+        );
+    }
     if info.contains("expected ',' or")
         || info.contains("flow")
         || info.contains("invalid indentation")

@@ -1,0 +1,123 @@
+//! Every code is met by a bad file of its own, and what a person reads is a snapshot.
+//!
+//! `diagnostics/CODE.yaml`, or `CODE__WHAT.yaml` where one code has several faces; device config and
+//! job data of the same name are in `diagnostics/data`. After a change that is meant:
+//! `INSTA_UPDATE=always cargo test --test diagnostics`, and read the difference.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use tf_engine::check::check;
+use tf_engine::diagnostic::{Code, Findings, SourceFile, Sources};
+use tf_engine::recipe::inputs::bind;
+use tf_engine::recipe::library::Library;
+use tf_engine::recipe::load::load;
+use tf_engine::report::findings::{Style, render};
+
+/// Cargo runs tests in the package's folder, and names in messages are relative to it.
+fn folder() -> PathBuf {
+    PathBuf::from("tests/diagnostics")
+}
+
+/// All that is said about one file.
+fn findings(path: &Path) -> (Sources, Findings) {
+    let stem = path
+        .file_stem()
+        .expect("it has a name")
+        .to_string_lossy()
+        .into_owned();
+    let loaded = load(&Library::default(), &path.to_string_lossy());
+    let mut findings = loaded.findings;
+    let mut sources = loaded.sources;
+    if let Some(recipe) = &loaded.recipe {
+        findings.0.extend(check(recipe).0);
+        if !findings.has_errors() {
+            let data = |suffix: &str| {
+                let name = format!("{stem}{suffix}");
+                let text = std::fs::read_to_string(folder().join("data").join(&name)).ok()?;
+                Some(SourceFile { name, text })
+            };
+            let binding = bind(
+                recipe,
+                "provision",
+                data(".device.yaml"),
+                data(".job.json"),
+                None,
+            );
+            findings.0.extend(binding.findings.0);
+            sources = binding.sources;
+        }
+    }
+    findings.sort();
+    (sources, findings)
+}
+
+/// The name of a code as its file has it: `UnknownKey` is `unknown_key`.
+fn file_name(code: Code) -> String {
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+#[test]
+fn every_code_is_met_and_reads_well() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("diagnostics/snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let style = Style {
+        color: false,
+        width: 100,
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
+        .expect("the folder is there")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
+        .collect();
+    files.push(folder().join("unreadable.yaml"));
+    files.sort();
+    let mut met = BTreeSet::new();
+    for path in files {
+        let stem = path
+            .file_stem()
+            .expect("it has a name")
+            .to_string_lossy()
+            .into_owned();
+        let wanted = stem.split("__").next().unwrap_or_default();
+        let (sources, findings) = findings(&path);
+        let has_it = findings
+            .0
+            .iter()
+            .any(|finding| file_name(finding.code) == wanted);
+        settings
+            .bind(|| insta::assert_snapshot!(stem.as_str(), render(&sources, &findings, style)));
+        assert!(has_it, "{stem}.yaml has no finding of its code");
+        met.insert(wanted.to_owned());
+    }
+    let missing: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| file_name(*code))
+        .filter(|name| !met.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "no file for {missing:?}");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let mut numbers = BTreeSet::new();
+    for code in Code::ALL {
+        assert!(numbers.insert(code.number()), "{} twice", code.number());
+        let explanation = code.explanation().trim();
+        assert!(
+            explanation.ends_with('.'),
+            "{}: {explanation}",
+            code.number()
+        );
+    }
+}
