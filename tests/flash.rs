@@ -16,6 +16,10 @@ mod image;
 #[path = "support/sshd.rs"]
 mod sshd;
 
+#[path = "flash/copy.rs"]
+mod copy;
+#[path = "flash/download.rs"]
+mod download;
 #[path = "flash/here.rs"]
 mod here;
 #[path = "flash/over_ssh.rs"]

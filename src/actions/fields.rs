@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::StepError;
+use crate::image::Sha256;
 use crate::recipe::model::{Map, Tree, TreeKind};
 use crate::recipe::secret::HIDDEN;
 use crate::recipe::template::Context;
@@ -273,6 +274,16 @@ impl Field {
             Node::List(_) | Node::Map(_) => None,
         };
         read.ok_or_else(|| self.wrong("a size, such as 1.5GiB"))
+    }
+
+    /// A SHA-256 digest.
+    ///
+    /// # Errors
+    /// `input`: it is none.
+    pub fn sha256(&self) -> Result<Sha256, StepError> {
+        let text = self.text()?.value;
+        text.parse()
+            .map_err(|_| self.wrong("a SHA-256 digest: 64 hexadecimal digits"))
     }
 
     /// The items of a list.

@@ -13,6 +13,8 @@ const PLANS: &[(&str, Plan)] = &[
     ("read", super::read::plan),
     ("write", super::write::plan),
     ("capture", super::capture::plan),
+    ("copy", super::copy::plan),
+    ("download", super::download::plan),
     ("flash", super::flash::plan),
     ("power", super::power::plan),
     ("mux", super::mux::plan),
@@ -54,7 +56,7 @@ mod tests {
         let known: BTreeSet<&str> = ACTIONS
             .iter()
             .map(|action| action.name)
-            .filter(|name| !["call", "download", "copy"].contains(name))
+            .filter(|name| *name != "call")
             .collect();
         assert_eq!(planned, known);
         assert_eq!(planned.len(), PLANS.len());

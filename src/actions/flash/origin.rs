@@ -5,30 +5,24 @@ use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 
-use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use crate::actions::exec::stopped;
-use crate::actions::fields::Text;
+use crate::actions::fetch::Remote;
 use crate::actions::{StepContext, StepError};
 use crate::image::{ImageSender, Source, channel_reader};
-use crate::recipe::{ErrorKind, Verdict};
-use crate::transport::{Fault, HttpBody, HttpRequest};
+use crate::recipe::ErrorKind;
+use crate::transport::{Fault, HttpBody};
 
 /// Where it is.
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
-    Url {
-        url: Text,
-        /// Who is to blame where the server says that the request is wrong.
-        client_error: Option<Verdict>,
-    },
+    Url(Remote),
     File(PathBuf),
 }
 
 /// An image that can be read.
 pub(super) struct Opened {
-    pub(super) source: Source,
+    source: Source,
     feed: Option<(HttpBody, ImageSender)>,
 }
 
@@ -36,7 +30,7 @@ impl Origin {
     /// As a person reads it.
     pub(super) fn shown(&self) -> String {
         match self {
-            Self::Url { url, .. } => format!("GET {}", url.shown()),
+            Self::Url(remote) => remote.shown(),
             Self::File(path) => path.display().to_string(),
         }
     }
@@ -54,24 +48,8 @@ impl Origin {
                     .map_err(|error| StepError::io(format!("{shown} can't be read: {error}")))?;
                 Ok(Opened { source, feed: None })
             }
-            Self::Url { url, client_error } => {
-                let what = self.shown();
-                let response = tokio::select! {
-                    biased;
-                    () = cx.stop.wanted() => return Err(stopped(&what)),
-                    answer = cx.lab.http().send(HttpRequest::get(&url.value)) => answer,
-                };
-                let response = response.map_err(|fault| StepError::from_fault(&what, &fault))?;
-                let status = response.status;
-                if status != 200 {
-                    let verdict = client_error.filter(|_| (400..500).contains(&status));
-                    return Err(StepError::new(
-                        ErrorKind::Http,
-                        format!("{what} was answered with HTTP status {status}"),
-                    )
-                    .with_output(json!({ "status": status }))
-                    .with_verdict(verdict));
-                }
+            Self::Url(remote) => {
+                let response = Box::pin(remote.get(&[], &[200], cx)).await?;
                 let (sender, reader) = channel_reader();
                 Ok(Opened {
                     source: Source::new(reader, response.body.length()),
@@ -89,7 +67,7 @@ impl Origin {
             .and_then(|inner| inner.downcast_ref::<Fault>());
         match (fault, self) {
             (Some(fault), _) => StepError::from_fault(&what, fault),
-            (None, Self::Url { .. }) => StepError::new(ErrorKind::Lost, format!("{what}: {error}")),
+            (None, Self::Url(_)) => StepError::new(ErrorKind::Lost, format!("{what}: {error}")),
             (None, Self::File(_)) => StepError::io(format!("{what} can't be read: {error}")),
         }
     }

@@ -14,13 +14,14 @@ use super::dd::{self, Dd};
 use super::moved::Moved;
 use super::origin::Origin;
 use crate::actions::exec::{Place, stopped};
+use crate::actions::fetch::Remote;
 use crate::actions::fields::{Field, Fields};
 use crate::actions::note::Note;
 use crate::actions::{
     Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };
 use crate::image::{
-    Copied, CopyError, Format, LocalSink, Options, Sha256, Sink, Source, Verified, copy, pipe,
+    Copied, CopyError, Format, LocalSink, Options, Sink, Source, Verified, copy, pipe,
 };
 use crate::recipe::{ErrorKind, Verdict};
 
@@ -59,7 +60,7 @@ pub(in crate::actions) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, Ste
                 .map_err(|error| StepError::input(format!("`format`: {error}, or auto")))?,
         ),
     };
-    let sha256 = fields.get("sha256").map(sha256).transpose()?;
+    let sha256 = fields.get("sha256").map(Field::sha256).transpose()?;
     let verify = fields.boolean("verify", true)?;
     Ok(Box::new(Flash {
         origin: origin(cx, fields.need("image")?)?,
@@ -74,11 +75,6 @@ pub(in crate::actions) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, Ste
     }))
 }
 
-fn sha256(field: &Field) -> Result<Sha256, StepError> {
-    let wrong = |_| field.wrong("the 64 hex digits of a SHA-256 digest");
-    field.text()?.value.trim().parse().map_err(wrong)
-}
-
 fn origin(cx: &PlanContext, image: &Field) -> Result<Origin, StepError> {
     let text = image.text()?;
     let scheme = text
@@ -86,10 +82,7 @@ fn origin(cx: &PlanContext, image: &Field) -> Result<Origin, StepError> {
         .split_once("://")
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
-        Some("http" | "https") => Ok(Origin::Url {
-            url: text,
-            client_error: paths::may_be_the_jobs(cx, "image").then_some(Verdict::Job),
-        }),
+        Some("http" | "https") => Ok(Origin::Url(Remote::of(cx, "image", image)?)),
         Some(_) => Err(image.wrong("a path, or a URL that begins with http:// or https://")),
         None => Ok(Origin::File(paths::local(cx, "image", image)?)),
     }
