@@ -47,6 +47,15 @@ impl StepError {
 
     /// A fault of a transport, while `what` was done.
     pub fn from_fault(what: &str, fault: &Fault) -> Self {
+        let error = Self::of_fault(fault);
+        Self {
+            message: format!("{what}: {}", error.message),
+            ..error
+        }
+    }
+
+    /// A fault of a transport, whose message says what was done.
+    pub fn of_fault(fault: &Fault) -> Self {
         let kind = match fault.kind {
             FaultKind::Unreachable => ErrorKind::Unreachable,
             FaultKind::Lost => ErrorKind::Lost,
@@ -55,7 +64,7 @@ impl StepError {
             FaultKind::Mismatch => ErrorKind::Mismatch,
             FaultKind::Input => ErrorKind::Input,
         };
-        Self::new(kind, format!("{what}: {}", fault.message))
+        Self::new(kind, fault.message.clone())
     }
 
     /// With the end of the output.

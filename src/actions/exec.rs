@@ -180,18 +180,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The fields `stdout`, `stderr`, `exit`, and `signal` and `truncated` where they say something.
+    /// The fields `stdout`, `stderr`, `exit`, `signal`, `truncated`.
     pub(super) fn fields(&self) -> serde_json::Map<String, Value> {
         let mut fields = serde_json::Map::new();
         fields.insert("stdout".to_owned(), json!(self.kept.stdout));
         fields.insert("stderr".to_owned(), json!(self.kept.stderr));
         fields.insert("exit".to_owned(), json!(self.exit));
-        if let Some(signal) = &self.signal {
-            fields.insert("signal".to_owned(), json!(signal));
-        }
-        if self.kept.truncated {
-            fields.insert("truncated".to_owned(), json!(true));
-        }
+        fields.insert("signal".to_owned(), json!(self.signal));
+        fields.insert("truncated".to_owned(), json!(self.kept.truncated));
         fields
     }
 }

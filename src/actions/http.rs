@@ -195,8 +195,8 @@ impl Exchange {
         )
         .map_err(|error| error.with_tail(last(&body, TAIL)))?;
         fields.insert("body".to_owned(), json!(body));
+        fields.insert("truncated".to_owned(), json!(truncated));
         if truncated {
-            fields.insert("truncated".to_owned(), json!(true));
             warn_truncated(max, cx).await;
         }
         Ok(Output::of(fields))
@@ -246,6 +246,7 @@ impl Exchange {
         let mut events = Vec::new();
         let mut room = self.modifiers.max_output;
         let mut done = 0_u64;
+        fields.insert("truncated".to_owned(), json!(false));
         let lost = loop {
             let chunk = match body.chunk().await {
                 Ok(Some(chunk)) => chunk,
@@ -272,7 +273,7 @@ impl Exchange {
                     None => room = 0,
                 }
             }
-            if room == 0 && !fields.contains_key("truncated") {
+            if room == 0 && fields.get("truncated") == Some(&json!(false)) {
                 fields.insert("truncated".to_owned(), json!(true));
                 warn_truncated(self.modifiers.max_output, cx).await;
             }

@@ -92,7 +92,9 @@ impl Read {
                 let name = self.name();
                 return Err(StepError::io(format!("{name}: there is no such file")));
             }
-            fields.insert("text".to_owned(), Value::Null);
+            for missing in ["text", field_of(self.modifiers.parse)] {
+                fields.insert(missing.to_owned(), Value::Null);
+            }
             return Ok(Output::of(fields));
         };
         let truncated = bytes.len() > max;
@@ -106,8 +108,8 @@ impl Read {
             self.modifiers.parse,
         )?;
         fields.insert("text".to_owned(), json!(text));
+        fields.insert("truncated".to_owned(), json!(truncated));
         if truncated {
-            fields.insert("truncated".to_owned(), json!(true));
             warn_truncated(max, cx).await;
         }
         Ok(Output::of(fields))
@@ -168,6 +170,15 @@ impl Read {
         }
         fields.insert("paths".to_owned(), json!(paths));
         Ok(Output::of(fields))
+    }
+}
+
+/// The field that a way of parsing fills.
+fn field_of(parse: Parse) -> &'static str {
+    match parse {
+        Parse::Text => "text",
+        Parse::Lines => "lines",
+        Parse::Json => "json",
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tf_engine::recipe::model::Parse;
 
 use crate::bench::{Bench, Modify, Ready, step};
-use crate::sshd::Sshd;
+use crate::sshd::{Setup, Sshd};
 
 /// The same on the engine's machine and on a host; paths are absolute.
 async fn on_both(test: impl AsyncFn(&Ready, &str)) {
@@ -209,4 +209,47 @@ async fn a_stranger_s_path_stays_in_the_run_directory() {
     assert_eq!(bench.perform(fine).await.field("text"), "inside");
     let absolute = step("read", json!({"path": "/etc/passwd"}));
     assert_eq!(bench.perform(absolute).await.field("exists"), true);
+}
+
+/// A `sudo` that does as it is told, but for one path.
+const SUDO: &str = "#!/bin/sh\n\
+    test \"$1\" = -n || exit 9\n\
+    shift\n\
+    case \"$*\" in *refused*) echo 'sudo: a password is required' >&2; exit 1;; esac\n\
+    exec \"$@\"\n";
+
+#[tokio::test]
+async fn a_file_is_written_by_sudo_which_is_never_asked_for_a_password() {
+    let tools = tempfile::tempdir().expect("a temporary folder");
+    let sudo = tools.path().join("sudo");
+    std::fs::write(&sudo, SUDO).expect("written");
+    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    std::fs::set_permissions(tools.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    let Some(server) = Setup::new().env("PATH", &path).start() else {
+        return;
+    };
+    let bench = Bench::new()
+        .with_host(
+            "control",
+            server.port(),
+            &server.user(),
+            &server.client_key(),
+        )
+        .ready();
+    let write = |name: &str| {
+        let path = bench.dir().join(name).display().to_string();
+        step("write", json!({"path": path, "content": "x", "sudo": true})).on("control")
+    };
+    let done = bench.perform(write("fine")).await;
+    assert_eq!(done.field("changed"), true);
+    assert_eq!(bench.file("fine"), "x");
+    let refused = bench.perform(write("refused")).await;
+    let (kind, message) = refused.error();
+    assert_eq!(kind, "exit");
+    assert!(
+        message.ends_with("sudo: a password is required"),
+        "{message}"
+    );
+    bench.lab.close().await;
 }

@@ -186,7 +186,11 @@ impl Wait {
 impl Watch {
     /// What is said when the waiting is told to stop.
     fn expired(self, what: &str) -> StepError {
-        let waited = Duration::from_secs(self.begun.elapsed().as_secs());
+        let elapsed = self.begun.elapsed();
+        let waited = match elapsed.as_secs() {
+            0..10 => Duration::from_secs_f64((elapsed.as_secs_f64() * 10.0).round() / 10.0),
+            seconds => Duration::from_secs(seconds),
+        };
         let probes =
             crate::diagnostic::plural(self.probes.try_into().unwrap_or(usize::MAX), "probe");
         StepError::new(

@@ -193,7 +193,7 @@ impl Probe {
             Self::Ssh(ssh) => ssh.look(cx).await,
             Self::Tcp { address, .. } => {
                 let knock = unless_stopped(probe::tcp(&address.value, knock), address, cx).await?;
-                let to = knock.map_err(|fault| StepError::from_fault("tcp", &fault))?;
+                let to = knock.map_err(|fault| StepError::of_fault(&fault))?;
                 Ok(Seen::of(Output::default(), format!("{to} is open")))
             }
             Self::Ping {
@@ -215,7 +215,7 @@ impl Probe {
                     (Err(fault), true) if fault.kind == FaultKind::Unreachable => {
                         Ok(Seen::of(Output::default(), fault.message))
                     }
-                    (Err(fault), _) => Err(StepError::from_fault("ping", &fault)),
+                    (Err(fault), _) => Err(StepError::of_fault(&fault)),
                 }
             }
             Self::Http { exchange, .. } => {
@@ -264,7 +264,7 @@ impl Ssh {
     async fn look(&self, cx: &StepContext) -> Result<Seen, StepError> {
         let shown = Text::plain(format!("SSH on `{}`", self.place.name));
         let found = unless_stopped(Box::pin(self.host.probe()), &shown, cx).await?;
-        let found = found.map_err(|fault| StepError::from_fault("ssh", &fault))?;
+        let found = found.map_err(|fault| StepError::of_fault(&fault))?;
         let boot_id = found.boot_id.unwrap_or_default();
         if let Some(before) = &self.changed_since {
             if boot_id.is_empty() {
