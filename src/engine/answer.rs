@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::arguments::bound_arguments;
 use super::frames::{Items, Kept};
 use super::memory::Memory;
 use crate::machine::{Answer, Ask, AskKind, RetryPlan, Site, StepId, TrackId};
 use crate::recipe::ErrorKind;
+use crate::recipe::inputs::bind_params;
 use crate::recipe::model::{self, Body, Map, Retry, StepTimeout, Templated, Tree};
 use crate::recipe::template::{Context, Expr, RenderError, Rendered};
 
@@ -181,7 +181,24 @@ impl Memory {
         };
         let context = self.context_at(Site::Step(step), true);
         let given = rendered(&call.with, &context)?;
-        let arguments = bound_arguments(&procedure.params, given, self.lab.run_dir())?;
+        let values = given
+            .iter()
+            .map(|(name, kept)| (name.clone(), kept.value.clone()))
+            .collect();
+        let bound = bind_params(&procedure.params, &values).map_err(|(_, why)| why)?;
+        let is_secret = |name: &str| {
+            let given = given
+                .iter()
+                .any(|(other, kept)| other == name && kept.secret);
+            given || procedure.params.get(name).is_some_and(|input| input.secret)
+        };
+        let arguments = bound
+            .into_iter()
+            .map(|(name, value)| {
+                let secret = is_secret(&name);
+                (name, Kept { value, secret })
+            })
+            .collect();
         self.aside.arguments = Some((step, arguments));
         Ok(Answer::Done)
     }

@@ -3,7 +3,8 @@
 use super::memory::Memory;
 use crate::actions::StepError;
 use crate::machine::{StateId, StepId};
-use crate::recipe::model::{Map, Role, Step, Tree, TreeKind};
+use crate::recipe::model::{Map, Recipe, Role, Step, Tree, TreeKind};
+use crate::recipe::reads::{of_tree, of_trees};
 use crate::recipe::{ErrorKind, Verdict};
 
 /// Actions that work the lab's gear, whatever host the gear's steps run on.
@@ -72,7 +73,7 @@ impl Memory {
             ErrorKind::Http => {
                 let status = error.and_then(|error| error.output.get("status")?.as_u64());
                 let refused = status.is_some_and(|status| (400..500).contains(&status));
-                if refused && reads(&step.params, "job") {
+                if refused && reads(&self.recipe, &step.params, "job") {
                     Verdict::Job
                 } else {
                     Verdict::Infra
@@ -83,7 +84,9 @@ impl Memory {
             }
             ErrorKind::Mismatch | ErrorKind::Loop | ErrorKind::Failed => Verdict::Device,
             ErrorKind::Input => {
-                if reads(&step.params, "device") && !reads(&step.params, "job") {
+                if reads(&self.recipe, &step.params, "device")
+                    && !reads(&self.recipe, &step.params, "job")
+                {
                     Verdict::Infra
                 } else {
                     Verdict::Job
@@ -111,26 +114,31 @@ impl Memory {
     }
 }
 
-/// Whether a parameter reads something of `root`.
-fn reads(params: &Map<Tree>, root: &str) -> bool {
-    params.values().any(|tree| tree_reads(tree, root))
+/// Whether a parameter reads something of `root`, directly or by way of a constant.
+fn reads(recipe: &Recipe, params: &Map<Tree>, root: &str) -> bool {
+    let mut found = false;
+    of_trees(params, &mut |text| {
+        found = found
+            || text.reads().iter().any(|read| match read.path.as_slice() {
+                [first, name, ..] if first == "let" => {
+                    let constant = recipe.lets.get(name);
+                    constant.is_some_and(|tree| tree_reads(tree, root))
+                }
+                [first, ..] => first == root,
+                [] => false,
+            });
+    });
+    found
 }
 
 fn tree_reads(tree: &Tree, root: &str) -> bool {
-    match &tree.kind {
-        TreeKind::Literal(_) => false,
-        TreeKind::Template(template) => names(&template.text, root),
-        TreeKind::Expr(expr) | TreeKind::Deferred(expr) => names(&expr.text, root),
-        TreeKind::List(items) => items.iter().any(|item| tree_reads(item, root)),
-        TreeKind::Map(members) => reads(members, root),
-    }
-}
-
-/// Whether `root.` stands in a text as a name of its own.
-fn names(text: &str, root: &str) -> bool {
-    text.match_indices(root).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + root.len()..].chars().next();
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.') && after == Some('.')
-    })
+    let mut found = false;
+    of_tree(tree, &mut |text| {
+        found = found
+            || text
+                .reads()
+                .iter()
+                .any(|read| read.path.first().is_some_and(|first| first == root));
+    });
+    found
 }

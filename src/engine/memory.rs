@@ -22,7 +22,8 @@ use crate::recipe::model::{Body, EndKind, Recipe};
 use crate::recipe::template::Context;
 use crate::recipe::{ErrorKind, Verdict};
 
-/// What a run remembers.
+/// What a run remembers. A clone is a fork of the run's memory.
+#[derive(Clone)]
 pub(super) struct Memory {
     pub(super) names: Names,
     pub(super) recipe: Arc<Recipe>,
@@ -54,7 +55,7 @@ pub(super) struct Memory {
 }
 
 /// What was computed for a fact that has not come.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Aside {
     pub(super) items: Option<(Site, Items)>,
     pub(super) vars: Option<(StateId, Vec<(String, Kept)>)>,
@@ -66,6 +67,7 @@ pub(super) struct Aside {
 }
 
 /// An end that was reached.
+#[derive(Clone)]
 pub(super) struct Reached {
     pub(super) state: Arc<str>,
     pub(super) end: EndKind,
@@ -74,6 +76,7 @@ pub(super) struct Reached {
 }
 
 /// The try that goes on.
+#[derive(Clone)]
 pub(super) struct Trying {
     pub(super) id: TryId,
     pub(super) step: StepId,

@@ -6,16 +6,18 @@
 //! rule of execution is in this room.
 
 mod answer;
-mod arguments;
 mod blame;
 pub mod driver;
 mod ending;
 mod frames;
+mod header;
 mod incident;
 pub mod journal;
 pub mod live;
 mod memory;
 mod names;
+pub mod planned;
+mod prepare;
 mod record;
 mod resolve;
 pub mod run;
@@ -26,8 +28,10 @@ mod story;
 mod summary;
 
 pub use names::signal_name;
+pub use planned::{Plan, Planned, plan};
+pub use prepare::{Inputs, Refused, RunRequest};
 pub use record::{Failure, NamedStep, Record, Then, What, millis, outcome_word, utc};
-pub use run::{Inputs, Refused, RunRequest, run};
+pub use run::run;
 pub use signals::Signals;
 pub use sink::{Opening, Said, Saying, Sink};
 pub use summary::{Decided, RunReport};

@@ -10,6 +10,7 @@ pub mod findings;
 mod jsonl;
 pub mod list;
 mod outcome;
+mod plan;
 mod quantity;
 pub mod show;
 mod writer;
@@ -20,6 +21,7 @@ pub use console::{Console, Look};
 pub use failure::Story;
 pub use jsonl::JsonLines;
 pub use outcome::{FILE_NAME, Outcome, VERSION, retry_elsewhere, verdict_word};
+pub use plan::plan_text;
 pub use writer::{To, Writer};
 
 use crate::engine::{Opening, Record, RunReport, Saying, Sink};
