@@ -114,7 +114,7 @@ fn each_end_has_its_exit_status_and_its_outcome() {
 fn signals_end_it_with_their_status_and_no_child_stays() {
     for (name, status) in [("INT", 130), ("TERM", 143)] {
         let board = Board::new(&format!("do:\n  - run: \"{ENDLESS}\"\nretry: 3\n"));
-        let (mut child, mut log) = board.until("is-ready");
+        let (mut child, mut log) = board.until("| is-ready");
         signal(&child, name);
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut log, &mut rest).expect("it is text");
@@ -142,7 +142,7 @@ states:
     next: done
 "
     ));
-    let (mut child, _log) = board.until("is-ready");
+    let (mut child, _log) = board.until("| is-ready");
     signal(&child, "KILL");
     child.wait().expect("it ends");
     let runs = read_back(&board.dir().join(FILE_NAME)).expect("a sound journal");
