@@ -1,6 +1,7 @@
 //! Evaluating expressions and rendering templates.
 
 use std::ops::Range;
+use std::panic::{self, AssertUnwindSafe};
 
 use minijinja::ErrorKind;
 
@@ -78,9 +79,10 @@ impl Template {
             return Err(at.error(None, "a URL can hold no NUL"));
         }
         drop(parsed);
-        let output = environment(self.style)
-            .render_named_str("template", &self.text, context.to_value())
-            .map_err(|error| at.failed(&error, 0))?;
+        let output = contained(|| {
+            environment(self.style).render_named_str("template", &self.text, context.to_value())
+        })
+        .map_err(|error| at.failed(&error, 0))?;
         let output = finished(output, self.style);
         if output.len() > MAX_OUTPUT {
             let message = format!("the text is larger than {MAX_OUTPUT} bytes");
@@ -123,14 +125,35 @@ fn evaluate(
     context: &Context,
     at: &Place<'_>,
 ) -> Result<Value, RenderError> {
-    let value = environment(Style::Value)
-        .compile_expression(expression)
-        .and_then(|compiled| compiled.eval(context.to_value()))
-        .map_err(|error| at.failed(&error, offset))?;
-    if value.is_undefined() {
-        return Err(at.error(None, &format!("`{}` is undefined", expression.trim())));
-    }
-    to_plain(&value).map_err(|message| at.error(None, &message))
+    let value = contained(|| {
+        let value = environment(Style::Value)
+            .compile_expression(expression)
+            .and_then(|compiled| compiled.eval(context.to_value()))?;
+        if value.is_undefined() {
+            return Ok(None);
+        }
+        // Parts of it may be computed only now.
+        let plain = to_plain(&value);
+        plain
+            .map(Some)
+            .map_err(|message| minijinja::Error::new(ErrorKind::BadSerialization, message))
+    })
+    .map_err(|error| at.failed(&error, offset))?;
+    value.ok_or_else(|| at.error(None, &format!("`{}` is undefined", expression.trim())))
+}
+
+/// A panic of minijinja's as an error: a run has boards to give back. (Known: with overflow checks,
+/// 3.1.0 panics at `''[::-9223372036854775808]`.)
+fn contained<T>(
+    evaluation: impl FnOnce() -> Result<T, minijinja::Error>,
+) -> Result<T, minijinja::Error> {
+    // What an evaluation changes ends with it, so nothing half-done is seen afterwards.
+    panic::catch_unwind(AssertUnwindSafe(evaluation)).unwrap_or_else(|_| {
+        Err(minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            "an operation is out of range",
+        ))
+    })
 }
 
 /// A text under evaluation, for messages.
@@ -187,52 +210,11 @@ fn invalid(problems: Vec<syntax::Problem>, text: &str, span: Span) -> RenderErro
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::time::{Duration, SystemTime};
-
-    use proptest::prelude::*;
     use serde_json::json;
 
-    use super::super::{Context, Expr, Style, Template};
-    use crate::diagnostic::Span;
+    use super::super::Style;
+    use super::super::hostile::{context, expr, template};
     use crate::recipe::Value;
-
-    fn template(text: &str, style: Style) -> Template {
-        Template {
-            text: text.into(),
-            span: Span::default(),
-            style,
-        }
-    }
-
-    fn expr(text: &str) -> Expr {
-        Expr {
-            text: text.into(),
-            span: Span::default(),
-        }
-    }
-
-    fn context() -> Context {
-        let mut context = Context::new();
-        context.set(
-            "device",
-            json!({"ip": "10.0.0.2", "port": 22, "password": "hunter22", "cmds": ["a b", "c"]}),
-        );
-        context.set(
-            "job",
-            json!({"url": "http://x/?a", "none": null, "ratio": 0.5, "map": {"b": 1, "a": 2}}),
-        );
-        context.set(
-            "vars",
-            json!({"up": {"stdout": "v1.2\n"}, "big": "x".repeat(1000)}),
-        );
-        context.set("env", json!({"HOME": "/root", "OLD": ""}));
-        context.set_documents(json!({"agent_name": "lab", "secret": "s"}), json!({}));
-        context.set_assets(Arc::new(|name| (name == "a/b").then(|| "text\n".into())));
-        context.set_now(SystemTime::UNIX_EPOCH + Duration::from_secs(86_400));
-        context.mark_secret(["device", "password"]);
-        context
-    }
 
     fn render(text: &str, style: Style) -> Result<Value, String> {
         template(text, style)
@@ -456,6 +438,7 @@ mod tests {
             "{{ [1] | raw }}",
             "{{ 1 / 0 }}",
             "{{ 2 ** 200 }}",
+            "{{ [][::-9223372036854775808] }}",
         ] {
             assert!(render(text, Style::Value).is_err(), "{text}");
         }
@@ -498,114 +481,5 @@ mod tests {
         assert!(expr("vars.hsot").truth(&context()).is_err());
         assert!(expr("1 +").truth(&context()).is_err());
         assert!(expr("1 }} x").truth(&context()).is_err());
-    }
-
-    #[test]
-    fn hostile_texts_end_in_an_error() {
-        let deep = |left: &str, middle: &str, right: &str, times: usize| {
-            format!("{}{middle}{}", left.repeat(times), right.repeat(times))
-        };
-        let mut texts = vec![
-            "{{ 'x' * 1000000000 }}".to_owned(),
-            "{{ ['x' * 100000] * 100000 }}".into(),
-            "{{ [[vars.big] * 1000] * 1000 }}".into(),
-            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".into(),
-            "{% for a in range(99999) %}{{ vars.big }}{% endfor %}".into(),
-            "{{ range(99999) | map('string') | join(vars.big) }}".into(),
-            "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}".into(),
-            "{% for a in [1] recursive %}{{ loop([1]) }}{% endfor %}".into(),
-            "{{ ('a' * 100000) | replace('a', 'b' * 100000) }}".into(),
-            "{{ 'x' | indent(1000000000) }}".into(),
-            "{{ '%1000000000d' | format(1) }}".into(),
-            "{{ range(99999) | map('tojson') | map('replace', '', vars.big) | list }}".into(),
-            "{{ range(99999) | sort | unique | batch(1) | map('list') | list | tojson(16) }}"
-                .into(),
-            "{{ [range(99999)] * 99999 | list | tojson }}".into(),
-            "{{ range(99999) | map('capture', '(x)') | list }}".into(),
-            "{% for a in range(99999) %}{{ ('x' * 4000) | capture('(x?){60}(y)') }}{% endfor %}"
-                .into(),
-            "{{ vars.big | capture('((x{50}){50}){50}') }}".into(),
-            "{{ 1.5 | round(1000000000) | string * 1000000000 }}".into(),
-            "{% include 'x' %}".into(),
-            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".into(),
-            "{% set a = [0] %}".to_owned()
-                + &"{% set a = [a, a] %}".repeat(60)
-                + "{{ a | tojson }}",
-        ];
-        for times in [300, 100_000] {
-            texts.extend([
-                format!("{{{{ {} }}}}", deep("(", "1", ")", times)),
-                format!("{{{{ {} }}}}", deep("[", "1", "]", times)),
-                format!("{{{{ {} }}}}", deep("{'a':", "1", "}", times)),
-                format!("{{{{ {} }}}}", deep("not ", "1", "", 2 * times)),
-                format!("{{{{ {} }}}}", deep("-", "1", "", 2 * times)),
-                format!("{{{{ {} }}}}", deep("1 + ", "1", "", times)),
-                format!("{{{{ {} }}}}", deep("1 if 0 else ", "1", "", times)),
-                format!("{{{{ {} }}}}", deep("", "x", ".x", times)),
-                format!("{{{{ {} }}}}", deep("", "x", "|trim", times)),
-                format!("{{{{ {} }}}}", deep("", "'x'", " 'x'", 2 * times)),
-                deep("{% if 1 %}", "x", "{% endif %}", times),
-                format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(times)),
-                format!(
-                    "{{% for {} in x %}}{{% endfor %}}",
-                    deep("(", "a", ")", times)
-                ),
-            ]);
-        }
-        // Half of what tokio gives its threads.
-        let run = std::thread::Builder::new()
-            .stack_size(1 << 20)
-            .spawn(move || {
-                for text in texts {
-                    for style in [Style::Value, Style::Shell] {
-                        let rendered = template(&text, style).render(&context());
-                        let start: String = text.chars().take(60).collect();
-                        assert!(rendered.is_err(), "{start} gave a value");
-                    }
-                }
-            });
-        assert!(run.is_ok_and(|thread| thread.join().is_ok()));
-    }
-
-    #[test]
-    fn the_largest_that_is_allowed_fits_a_small_stack() {
-        let run = std::thread::Builder::new().stack_size(1 << 20).spawn(|| {
-            for text in [
-                format!("{}1{}", "(".repeat(70), ")".repeat(70)),
-                format!("{}true", "not ".repeat(590)),
-                format!("{}1", "- ".repeat(590)),
-                format!("1{}", " + 1".repeat(290)),
-                format!("1{}", " | int".repeat(290)),
-                format!("1{}", " if 1 else 1".repeat(140)),
-            ] {
-                assert!(expr(&text).evaluate(&context()).is_ok(), "{text}");
-            }
-        });
-        assert!(run.is_ok_and(|thread| thread.join().is_ok()));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics(
-            text in prop::collection::vec(
-                prop_oneof![
-                    Just("{{".to_owned()), Just("}}".into()), Just("{%".into()), Just("%}".into()),
-                    Just("{#".into()), Just("#}".into()), Just(" device.ip ".into()),
-                    Just("|".into()), Just("for a in [1]".into()), Just("endfor".into()),
-                    Just("if".into()), Just("endif".into()), Just("'".into()), Just("\\".into()),
-                    Just("[".into()), Just("]".into()), Just("(".into()), Just(")".into()),
-                    Just(".".into()), Just(":".into()), Just("-".into()), Just("~".into()),
-                    Just("raw".into()), Just("set a = 1".into()), Just("1e".into()),
-                    "\\PC{0,3}",
-                ],
-                0..12,
-            ),
-        ) {
-            let text = text.concat();
-            for style in [Style::Value, Style::Printed, Style::Shell, Style::Url] {
-                let _ = template(&text, style).render(&context());
-            }
-            let _ = expr(&text).evaluate(&context());
-        }
     }
 }

@@ -22,6 +22,8 @@ mod environment;
 mod evaluate;
 mod filters;
 mod functions;
+#[cfg(test)]
+mod hostile;
 mod legacy;
 mod parse;
 mod quote;
