@@ -1,4 +1,5 @@
-//! The virtual lab itself, by OpenSSH's own client: its parts do what such parts do.
+//! The virtual lab: its parts do what such parts do, seen by OpenSSH's own client; and muxpi ends as
+//! it should with each of its faults.
 #![allow(
     clippy::print_stderr,
     reason = "a skipped test says so, and the lab what it sees"
@@ -197,4 +198,76 @@ fn each_fault_shows_where_it_should() {
         power_cycle(&lab);
         assert!(lab.wait_for(seen, 1));
     }
+}
+
+/// muxpi against a lab with this fault; the image is `image_mib` MiB.
+fn run_muxpi(fault: Fault) -> (Lab, Output) {
+    let setup = Setup {
+        fault,
+        image_mib: 8,
+        boot: Duration::from_millis(100),
+        echo: false,
+    };
+    let lab = Lab::start_with(&setup).expect("a lab");
+    let output = Command::new(env!("CARGO_BIN_EXE_tf-engine"))
+        .args(["run", "muxpi", "-c"])
+        .arg(lab.device_config())
+        .current_dir(lab.run_dir())
+        .env("HOME", lab.home())
+        .env_remove("SSH_AUTH_SOCK")
+        .env_remove("XDG_STATE_HOME")
+        .output()
+        .expect("tf-engine can be executed");
+    assert_eq!(
+        output.status.code(),
+        Some(fault.exit_status()),
+        "{}\n{}\n{:#?}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        lab.events()
+    );
+    assert_eq!(lab.running(), 0, "something still runs in the lab");
+    (lab, output)
+}
+
+#[test]
+fn muxpi_brings_the_board_up_without_privilege() {
+    let (lab, _) = run_muxpi(Fault::None);
+    assert_eq!(fs::read(lab.card()).expect("the card"), lab.image());
+    assert_eq!(lab.events().last().map(String::as_str), Some("board: up"));
+}
+
+#[test]
+fn muxpi_finds_the_damaged_card() {
+    let (lab, _) = run_muxpi(Fault::Card);
+    assert_eq!(lab.side(), "dut");
+}
+
+#[test]
+fn muxpi_gives_up_on_a_mux_that_hangs() {
+    run_muxpi(Fault::MuxHang);
+}
+
+#[test]
+fn muxpi_gives_up_on_a_mux_that_fails() {
+    let (_, output) = run_muxpi(Fault::MuxFail);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the switch does not answer"));
+}
+
+#[test]
+fn muxpi_calls_for_a_person_where_power_fails() {
+    let (lab, _) = run_muxpi(Fault::Power);
+    assert_eq!(lab.side(), "dut");
+}
+
+#[test]
+fn muxpi_gives_up_on_a_board_that_never_boots() {
+    let (lab, _) = run_muxpi(Fault::NoBoot);
+    assert_eq!(lab.side(), "dut");
+}
+
+#[test]
+fn muxpi_gives_up_on_a_board_that_is_mute() {
+    let (lab, _) = run_muxpi(Fault::Mute);
+    assert_eq!(lab.side(), "dut");
 }

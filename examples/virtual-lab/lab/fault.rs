@@ -36,7 +36,7 @@ impl Fault {
     pub(crate) fn device_config(self) -> Option<&'static str> {
         match self {
             Fault::MuxHang => Some("switch_timeout: 3s"),
-            Fault::NoBoot | Fault::Mute => Some("boot_timeout: 20s"),
+            Fault::NoBoot | Fault::Mute => Some("boot_timeout: 10s"),
             Fault::None | Fault::Card | Fault::MuxFail | Fault::Power => None,
         }
     }

@@ -240,6 +240,12 @@ impl Lab {
         self.dir.path()
     }
 
+    /// Whose the card is: `host` or `dut`.
+    pub(crate) fn side(&self) -> String {
+        let side = fs::read_to_string(self.dir.path().join("state/side"));
+        side.unwrap_or_default().trim().to_owned()
+    }
+
     /// What the lab's parts have seen, in order.
     pub(crate) fn events(&self) -> Vec<String> {
         self.log.lines()
