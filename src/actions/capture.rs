@@ -106,6 +106,9 @@ impl Capture {
     }
 }
 
+/// As much as is still read of a line that doesn't fall silent when it is to be closed.
+const LEFT: usize = 256 * 1024;
+
 /// One capture under way.
 struct Session {
     line: String,
@@ -150,6 +153,7 @@ impl Session {
     /// Copies until it is told to close; an error where the line drops before.
     async fn copy(&mut self, mut stream: TcpStream) -> Result<(), String> {
         let mut buffer = vec![0; 4096];
+        let mut left = LEFT;
         loop {
             let read = tokio::select! {
                 biased;
@@ -170,8 +174,11 @@ impl Session {
             written
                 .await
                 .map_err(|error| format!("its file can't be written: {error}"))?;
-            if self.close.is_cancelled() && count < buffer.len() {
-                return Ok(());
+            if self.close.is_cancelled() {
+                left = left.saturating_sub(count);
+                if left == 0 {
+                    return Ok(());
+                }
             }
         }
     }

@@ -97,11 +97,6 @@ impl Lab {
         Host::Local(Arc::clone(&self.equipment.local))
     }
 
-    /// The engine's own SSH keys.
-    pub fn keys(&self) -> &SshKeys {
-        &self.equipment.keys
-    }
-
     /// A text without the run's secrets.
     pub fn mask(&self, text: &str) -> String {
         self.equipment.masker.mask(text).into_owned()

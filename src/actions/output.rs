@@ -23,8 +23,11 @@ const LINE: usize = 4096;
 const OVERLAP: usize = 4096;
 /// A line that has not ended is shown once nothing more came for so long.
 const PARTIAL: Duration = Duration::from_secs(1);
-/// As many lines as may wait to be shown before the command is left alone.
-const WAITING: usize = 1024;
+/// Lines wait to be shown in blocks of about this size.
+const BLOCK: usize = 64 * 1024;
+/// As many bytes of lines as may wait. A command is left alone while any do, and one poll of it
+/// gives less (tokio's budget is 128 reads), so this is never reached unless that changes.
+const WAITING: usize = 16 * 1024 * 1024;
 
 /// What is done with the output of one command.
 #[derive(Debug, Default)]
@@ -64,7 +67,11 @@ struct State {
 struct Inner {
     streams: [OneStream; 2],
     tail: VecDeque<u8>,
+    /// Blocks of whole lines, each with its end.
     waiting: VecDeque<(Stream, Vec<u8>)>,
+    waiting_bytes: usize,
+    /// Lines that were not shown.
+    skipped: usize,
     total: u64,
     file: Option<File>,
     unwritten: Option<String>,
@@ -170,20 +177,31 @@ impl Collector {
     }
 
     async fn show(&self, notes: &Notes, stop: &Stop) {
-        loop {
-            let next = self.state.lock().waiting.pop_front();
-            let Some((stream, line)) = next else {
-                return;
-            };
-            let text = String::from_utf8_lossy(&line);
-            let note = Note::Output {
-                stream,
-                line: printable(&self.lab.mask(&text)),
-            };
+        let say = async |note: Note| {
             tokio::select! {
                 biased;
                 () = notes.say(note) => {}
                 () = stop.wanted() => {}
+            }
+        };
+        loop {
+            let (next, skipped) = {
+                let mut inner = self.state.lock();
+                let next = inner.waiting.pop_front();
+                inner.waiting_bytes -= next.as_ref().map_or(0, |(_, block)| block.len());
+                (next, std::mem::take(&mut inner.skipped))
+            };
+            if skipped > 0 {
+                let text = format!("{skipped} lines of output are not shown");
+                say(Note::Warning(text)).await;
+            }
+            let Some((stream, block)) = next else {
+                return;
+            };
+            let text = String::from_utf8_lossy(&block);
+            for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
+                let line = printable(&self.lab.mask(line));
+                say(Note::Output { stream, line }).await;
             }
         }
     }
@@ -221,7 +239,21 @@ impl Inner {
             line.extend_from_slice("…".as_bytes());
         }
         one.since = None;
-        self.waiting.push_back((stream, line));
+        line.push(b'\n');
+        self.waiting_bytes += line.len();
+        match self.waiting.back_mut() {
+            Some((of, block)) if *of == stream && block.len() < BLOCK => {
+                block.extend_from_slice(&line);
+            }
+            _ => self.waiting.push_back((stream, line)),
+        }
+        while self.waiting_bytes > WAITING {
+            let Some((_, block)) = self.waiting.pop_front() else {
+                break;
+            };
+            self.waiting_bytes -= block.len();
+            self.skipped += block.iter().filter(|byte| **byte == b'\n').count();
+        }
     }
 
     fn stream(&mut self, stream: Stream) -> &mut OneStream {
@@ -238,7 +270,8 @@ impl Inner {
         let one = self.stream(stream);
         one.total += bytes.len() as u64;
         let room = most.saturating_sub(one.kept.len()).min(bytes.len());
-        one.kept.extend(bytes.iter().take(room));
+        one.kept
+            .extend_from_slice(bytes.get(..room).unwrap_or_default());
         self.tail
             .extend(&bytes[bytes.len().saturating_sub(TAIL + OVERLAP)..]);
         let over = self.tail.len().saturating_sub(TAIL + OVERLAP);
@@ -256,19 +289,12 @@ impl Inner {
             let one = self.stream(stream);
             let room = LINE.saturating_sub(one.line.len());
             one.cut |= part.len() > room;
-            one.line.extend(part.iter().take(room));
+            one.line.extend_from_slice(part.get(..room).unwrap_or(part));
             if parts.peek().is_some() {
                 self.end_line(stream);
             } else if !part.is_empty() {
                 one.since = Some(Instant::now());
             }
-        }
-        // The command outran the reader within one poll: what is shown has a gap, and says so.
-        if self.waiting.len() > WAITING {
-            let over = self.waiting.len() - WAITING;
-            self.waiting.drain(..=over);
-            let gap = format!("[{} lines are not shown]", over + 1);
-            self.waiting.push_front((stream, gap.into_bytes()));
         }
     }
 }
@@ -351,20 +377,31 @@ mod tests {
                 inner.take(Stream::Stderr, piece);
             }
             inner.end_lines(|_| true);
-            let lines: Vec<Vec<u8>> = inner.waiting.into_iter().map(|(_, line)| line).collect();
-            assert_eq!(lines, [&b"one"[..], b"two", b"", b"three"]);
+            assert_eq!(
+                inner.waiting,
+                [(Stream::Stderr, b"one\ntwo\n\nthree\n".to_vec())]
+            );
             assert!(inner.streams[1].kept.starts_with(text));
         }
     }
 
     #[test]
-    fn what_waits_is_bounded_and_a_gap_is_told() {
+    fn what_waits_is_bounded_and_what_is_left_out_is_counted() {
         let mut inner = Inner::default();
         inner.take(Stream::Stdout, &vec![b'x'; 10 * LINE]);
-        inner.take(Stream::Stdout, &vec![b'\n'; 10 * WAITING]);
-        assert!(inner.waiting.len() <= WAITING);
-        let (_, first) = inner.waiting.front().expect("a gap");
-        assert!(first.ends_with(b"lines are not shown]"));
+        inner.take(Stream::Stdout, b"\n");
+        let lines = 2 * WAITING / LINE;
+        for _ in 1..lines {
+            let mut line = vec![b'y'; LINE - 1];
+            line.push(b'\n');
+            inner.take(Stream::Stdout, &line);
+        }
+        let waiting: usize = inner.waiting.iter().map(|(_, block)| block.len()).sum();
+        assert!(waiting <= WAITING && waiting == inner.waiting_bytes);
+        let shown = inner.waiting.iter().flat_map(|(_, block)| block);
+        let shown = shown.filter(|byte| **byte == b'\n').count();
+        assert!(inner.skipped > 0);
+        assert_eq!(shown + inner.skipped, lines);
         assert!(inner.tail.len() < 100_000);
     }
 }

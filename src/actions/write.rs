@@ -29,7 +29,7 @@ const SCRIPT: &str = r#"
 fail() { echo "$1" >&2; exit 97; }
 umask 077
 path=$1; case $path in -*) path=./$path;; esac
-test ! -d "$path" || fail 'it is a folder'
+test ! -e "$path" || test -f "$path" || fail 'it is no file that could be replaced'
 folder=$(dirname "$path") || fail 'it has no folder'
 if test "$5" = 1; then (umask 022; mkdir -p "$folder") || exit 97; fi
 test -d "$folder" || fail "there is no folder $folder"
@@ -180,8 +180,11 @@ fn write_here(path: &Path, bytes: &[u8], mode: u32, parents: bool) -> std::io::R
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    if path.is_dir() {
-        return Err(std::io::ErrorKind::IsADirectory.into());
+    // A device or pipe would be replaced by a file of its name.
+    if path.exists() && !path.is_file() {
+        return Err(std::io::Error::other(
+            "it is no file that could be replaced",
+        ));
     }
     if parents {
         std::fs::create_dir_all(folder)?;

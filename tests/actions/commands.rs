@@ -119,6 +119,23 @@ async fn much_output_is_cut_with_a_warning_and_memory_stays_bounded() {
 }
 
 #[tokio::test]
+async fn no_line_is_lost_however_fast_they_come() {
+    let bench = Bench::new().ready();
+    let done = bench
+        .perform(step("run", json!({"argv": ["seq", "200000"]})))
+        .await;
+    let lines = done.lines(Stream::Stdout);
+    assert_eq!(lines.len(), 200_000);
+    assert_eq!((lines[0], lines[199_999]), ("1", "200000"));
+    assert!(
+        !done
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::Warning(text) if text.contains("not shown")))
+    );
+}
+
+#[tokio::test]
 async fn binary_output_is_made_printable() {
     let bench = Bench::new().ready();
     let run = step(

@@ -65,7 +65,11 @@ async fn a_file_is_written_whole_with_its_mode_and_digest() {
 async fn what_can_not_be_written_is_io_and_leaves_nothing() {
     on_both(async |bench, host| {
         let dir = bench.dir().display();
-        for path in [format!("{dir}/no/such/x"), format!("{dir}")] {
+        for path in [
+            format!("{dir}/no/such/x"),
+            format!("{dir}"),
+            "/dev/null".to_owned(),
+        ] {
             let write = step("write", json!({"path": path, "content": "x"}));
             assert_eq!(
                 bench.perform(write.on(host)).await.error().0,
