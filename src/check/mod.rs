@@ -11,6 +11,7 @@ mod example;
 mod origins;
 mod outline;
 mod reach;
+mod scope;
 mod shell;
 mod sites;
 mod targets;

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::sites::{Site, Sites, Target, texts};
+use super::scope::{Site, bare};
+use super::sites::{Sites, Target, texts};
 use crate::recipe::model::Recipe;
 use crate::recipe::template::{Analysis, Read};
 
@@ -79,7 +80,7 @@ impl<'r> Table<'r> {
             // In an order in which each comes after those that it reads.
             for (name, value) in &home.lets {
                 let mut origins = Origins::default();
-                for site in texts(value, super::sites::bare(home)) {
+                for site in texts(value, bare(home)) {
                     origins = origins.and(table.made_by(&site).known);
                 }
                 table.lets.insert((&home.name, name), origins);
@@ -177,7 +178,7 @@ impl<'r> Table<'r> {
                 let gear = member.and_then(|member| scope.home.gear.get(member));
                 match gear.and_then(|gear| gear.media.as_ref()) {
                     Some(media) => {
-                        for site in texts(media, super::sites::bare(scope.home)) {
+                        for site in texts(media, bare(scope.home)) {
                             made.add(self.made_by(&site));
                         }
                     }
@@ -190,7 +191,7 @@ impl<'r> Table<'r> {
                     .into_iter()
                     .flat_map(|login| std::iter::once(&login.address).chain(login.user.as_ref()));
                 for part in parts {
-                    for site in texts(part, super::sites::bare(scope.home)) {
+                    for site in texts(part, bare(scope.home)) {
                         made.add(self.made_by(&site));
                     }
                 }

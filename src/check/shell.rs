@@ -5,7 +5,8 @@
 //! lines are commands as they are, and pipes, which need to know the host.
 
 use super::origins::{Origins, Table};
-use super::sites::{Sites, Text};
+use super::scope::Text;
+use super::sites::Sites;
 use crate::diagnostic::{Code, Finding, Findings};
 use crate::recipe::model::{Recipe, ShellKind};
 use crate::recipe::template::{Read, Style, pipes};

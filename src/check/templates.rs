@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::scope::Site;
 use super::shell;
-use super::sites::{Setter, Site, Sites, Space, gear_fields};
+use super::sites::{Setter, Sites, Space, gear_fields};
 use crate::diagnostic::{Code, Finding, Findings, list, nearest};
 use crate::recipe::model::{Declared, Group, Input, InputType, Map, Recipe};
 use crate::recipe::template::{ROOTS, Read};

@@ -4,11 +4,15 @@ use minijinja::value::ValueKind;
 
 use super::super::Value;
 
-/// The most that one evaluation may give, in bytes of text and parts of lists and maps.
-pub(super) const MAX_OUTPUT: usize = 1 << 20;
+/// The most that one evaluation may give, in bytes of text and [`NODE`] for each value. Outputs of
+/// steps (1 MiB unless a recipe says otherwise) fit, however they are parsed.
+pub(super) const MAX_OUTPUT: usize = 8 << 20;
 
-/// How deep lists and maps may nest in what an evaluation gives.
-const MAX_DEPTH: usize = 64;
+/// What each value counts, in bytes, be it as small as it may.
+const NODE: usize = 8;
+
+/// How deep lists and maps may nest in what an evaluation gives; JSON that is read has at most 128.
+const MAX_DEPTH: usize = 150;
 
 /// A value for templates to see. Numbers stay what they are.
 pub(super) fn from_plain(value: &Value) -> minijinja::Value {
@@ -38,7 +42,7 @@ pub(super) fn to_plain(value: &minijinja::Value) -> Result<Value, String> {
 }
 
 fn convert(value: &minijinja::Value, left: &mut usize, depth: usize) -> Result<Value, String> {
-    spend(left, 1)?;
+    spend(left, NODE)?;
     match value.kind() {
         ValueKind::Undefined => Err("a part of the value is undefined".into()),
         ValueKind::None => Ok(Value::Null),

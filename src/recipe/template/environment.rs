@@ -9,9 +9,9 @@ use super::quote::interpolated;
 use super::syntax::SYNTAX;
 use super::{filters, functions};
 
-/// What one evaluation may do, in minijinja's units: an instruction, or 64 bytes of data. Enough to
-/// produce the largest output several times over; spent in milliseconds.
-pub(super) const FUEL: u64 = 150_000;
+/// What one evaluation may do, in minijinja's units: an instruction, or 64 bytes of data. Enough for
+/// a dozen filters on an output of 1 MiB; spent in some ten milliseconds.
+pub(super) const FUEL: u64 = 400_000;
 
 /// All filters. Of minijinja's own, those for HTML and those that take members by computed names
 /// are left out.

@@ -297,6 +297,28 @@ mod tests {
     }
 
     #[test]
+    fn an_output_of_the_usual_bound_fits_and_there_is_a_bound() {
+        let mut context = context();
+        let output = |size| json!({"stdout": "x".repeat(size), "json": vec![1; size / 2]});
+        context.set("vars", output(1 << 20));
+        for text in [
+            "{{ vars.stdout }}",
+            "{{ vars.json }}",
+            "a{{ vars.stdout | trim | upper | replace('Y', 'Z') }}",
+        ] {
+            let rendered = template(text, Style::Value).render(&context);
+            assert!(rendered.is_ok(), "{text}: {rendered:?}");
+        }
+        context.set("vars", output(9 << 20));
+        for text in ["{{ vars.stdout }}", "{{ vars.json }}", "a{{ vars.stdout }}"] {
+            assert!(
+                template(text, Style::Value).render(&context).is_err(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn printed_text_takes_everything() {
         #[track_caller]
         fn case(text: &str, expected: &str) {

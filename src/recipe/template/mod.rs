@@ -8,8 +8,8 @@
 //!
 //! The bounds, so that no text can hold up or bring down a run: the length of a template, the
 //! tokens of one expression (deep nesting would overflow the stack of whoever walks it), the work
-//! of one evaluation ("fuel"), the size and depth of what it gives. Loading is not affected by
-//! what a template names: there is no `include`, no macro and no recursion.
+//! of one evaluation ("fuel"), the size and depth of what it gives. There is no `include`, no macro
+//! and no recursion.
 
 use std::sync::Arc;
 
