@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tf_engine::transport::{Command, Ended, Fault, FaultKind, Host, Local, Program, Stdin, Stop};
 use tokio::io::AsyncReadExt;
 
-use crate::{Output, asked, bash, killed_by, lives, sh};
+use crate::{Output, asked, bash, gone, killed_by, lives, pid_in, sh};
 
 struct Here {
     host: Host,
@@ -44,10 +44,6 @@ impl Here {
 }
 
 type Running = tokio::task::JoinHandle<Result<Ended, Fault>>;
-
-fn pid_in(text: &str) -> u32 {
-    text.lines().next().unwrap().trim().parse().unwrap()
-}
 
 #[tokio::test]
 async fn a_command_has_its_arguments_environment_folder_and_streams() {
@@ -198,6 +194,17 @@ async fn killing_ends_what_will_not_listen() {
 }
 
 #[tokio::test]
+async fn asking_reaches_a_stopped_command_too() {
+    let here = here();
+    let stop = Stop::new();
+    let (_, running) = here
+        .start(Command::new(sh("echo ready; kill -STOP $$; exit 9")), &stop)
+        .await;
+    stop.ask.cancel();
+    assert_eq!(running.await.unwrap(), Ok(killed_by("TERM", 15)));
+}
+
+#[tokio::test]
 async fn what_is_left_behind_is_ended() {
     let here = here();
     for left in [
@@ -305,13 +312,6 @@ async fn a_dropped_future_kills_its_command() {
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
     gone(pid).await;
-}
-
-/// Waits for a process to go, for as long as the test runner allows.
-async fn gone(pid: u32) {
-    while lives(pid) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test]

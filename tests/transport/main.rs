@@ -9,6 +9,7 @@
 #[path = "../support/sshd.rs"]
 mod sshd;
 
+mod dropbear;
 mod http;
 mod local;
 mod probes;
@@ -18,9 +19,13 @@ mod ssh_auth;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tf_engine::transport::{Ended, OutputSink, Program, Shell, Stop, Stream};
 use tokio::sync::watch;
+
+/// Longest that a test waits for something that comes at once.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keeps what a command writes, and tells when something was written.
 #[derive(Clone)]
@@ -49,8 +54,13 @@ impl Output {
     async fn line(&self, text: &str) {
         let mut grown = self.grown.subscribe();
         let end = format!("{text}\n");
-        while !self.stdout().contains(&end) {
-            grown.changed().await.expect("the output is not over");
+        let seen = async {
+            while !self.stdout().contains(&end) {
+                grown.changed().await.expect("we hold a sender ourselves");
+            }
+        };
+        if tokio::time::timeout(PATIENCE, seen).await.is_err() {
+            panic!("no {text:?} in {:?}, {:?}", self.stdout(), self.stderr());
         }
     }
 }
@@ -91,4 +101,18 @@ fn killed_by(name: &str, number: u32) -> Ended {
 fn lives(pid: u32) -> bool {
     fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
         .is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Waits for a process to go.
+async fn gone(pid: u32) {
+    let begun = Instant::now();
+    while lives(pid) {
+        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The number on the first line.
+fn pid_in(text: &str) -> u32 {
+    text.lines().next().unwrap().trim().parse().unwrap()
 }

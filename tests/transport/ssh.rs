@@ -1,6 +1,7 @@
 //! Commands over SSH, against a real sshd.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use tf_engine::transport::{
 };
 use tokio::io::AsyncReadExt;
 
-use crate::sshd::{Setup, Sshd};
-use crate::{Output, bash, killed_by, lives, sh};
+use crate::sshd::{Setup, Sshd, find_program};
+use crate::{Output, bash, gone, killed_by, pid_in, sh};
 
 pub(crate) type Running = tokio::task::JoinHandle<Result<Ended, Fault>>;
 
@@ -89,16 +90,6 @@ pub(crate) async fn start(host: &Arc<SshHost>, text: &str, stop: &Stop) -> (Outp
     let running = tokio::spawn(async move { host.run(command, &mut sink, &stop).await });
     output.line("ready").await;
     (output, running)
-}
-
-fn pid_in(text: &str) -> u32 {
-    text.lines().next().unwrap().trim().parse().unwrap()
-}
-
-async fn gone(pid: u32) {
-    while lives(pid) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn count_accepted(server: &Sshd) -> usize {
@@ -578,4 +569,45 @@ async fn aes_gcm_is_preferred_where_the_cpu_has_aes() {
         "{}",
         there.server.log()
     );
+}
+
+#[tokio::test]
+async fn a_host_with_no_more_than_a_posix_shell_will_do() {
+    for shell in ["dash", "busybox"] {
+        let Some(shell) = find_program(shell) else {
+            eprintln!("skipped: this test needs {shell}");
+            continue;
+        };
+        let bin = tempfile::tempdir().unwrap();
+        symlink(shell, bin.path().join("sh")).unwrap();
+        for tool in ["sleep", "cat"] {
+            symlink(find_program(tool).unwrap(), bin.path().join(tool)).unwrap();
+        }
+        let setup = Setup::new().env("PATH", &bin.path().display().to_string());
+        let Some(there) = there_with(setup) else {
+            return;
+        };
+        let host = there.host();
+        let fault = run(&host, Command::new(bash("true"))).await.0.unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+        assert!(fault.message.contains("`bash` is not there"), "{fault}");
+        assert!(fault.message.contains("`shell: sh`"), "{fault}");
+        let command = Command {
+            env: vec![("A".into(), Some("it's".into())), ("B".into(), None)],
+            cwd: Some("/".into()),
+            stdin: Stdin::Bytes(Bytes::from_static(b"input")),
+            ..Command::new(sh("echo \"$A\"; pwd; cat; exit 3"))
+        };
+        let (ended, output) = run(&host, command).await;
+        assert_eq!(
+            (ended, output.stdout().as_str()),
+            (Ok(Ended::Status(3)), "it's\n/\ninput")
+        );
+        let stop = Stop::new();
+        let text = "sleep 1000 & echo $!; echo ready; wait";
+        let (output, running) = start(&host, text, &stop).await;
+        stop.ask.cancel();
+        assert_eq!(running.await.unwrap(), Ok(killed_by("TERM", 15)));
+        gone(pid_in(&output.stdout())).await;
+    }
 }

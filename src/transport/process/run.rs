@@ -16,7 +16,7 @@ use super::spawner::Spawner;
 use super::stray::Search;
 use super::{Local, MARKER};
 use crate::transport::command::{Command, Ended, OutputSink, Stdin, Stop, Stream};
-use crate::transport::fault::Fault;
+use crate::transport::fault::{Fault, FaultKind};
 
 /// How long a command may take to go after SIGKILL. It goes at once unless it hangs in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,11 +46,16 @@ impl Local {
         }
         let spawner = self.spawner()?;
         let mut child = spawner.start(process).await.map_err(|error| {
-            let program = command.program.argv().unwrap_or_default();
-            Fault::unreachable(format!(
-                "`{}` could not be started; nothing was started: {error}",
-                program.first().map_or("", String::as_str)
-            ))
+            let kind = match error.kind() {
+                io::ErrorKind::ArgumentListTooLong => FaultKind::Input,
+                _ => FaultKind::Unreachable,
+            };
+            let argv = command.program.argv().unwrap_or_default();
+            let program = argv.first().map_or("", String::as_str);
+            Fault::new(
+                kind,
+                format!("`{program}` could not be started; nothing was started: {error}"),
+            )
         })?;
         let Some(group) = child
             .id()
@@ -115,6 +120,8 @@ impl Local {
                 }
                 () = stop.ask.cancelled(), if !asked && !killed && ended.is_none() => {
                     let _ = kill_process_group(group, Signal::TERM);
+                    // One that is stopped would never hear of it.
+                    let _ = kill_process_group(group, Signal::CONT);
                     asked = true;
                 }
                 () = stop.kill.cancelled(), if !killed && ended.is_none() => {

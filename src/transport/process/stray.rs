@@ -5,6 +5,7 @@
 //! belongs to is read from its environment, where each command puts a marker of its own.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::sync::Mutex;
@@ -107,25 +108,44 @@ fn has_marker(pid: Pid, marker: &str) -> bool {
         .any(|variable| variable == marker.as_bytes())
 }
 
+/// How often the kernel's list is read before it is given up for the slower way.
+const LIST_TRIES: u32 = 10;
+
 fn children_of_this_process() -> Vec<Pid> {
-    listed_children().unwrap_or_else(|_| scanned_children())
+    // While a sibling is reaped the list may skip an entry, and the children of a thread that ends
+    // go to another one, so only what has been read twice counts.
+    let mut before = None;
+    for _ in 0..LIST_TRIES {
+        let Ok(listed) = listed_children() else { break };
+        if before.as_ref() == Some(&listed) {
+            return listed
+                .into_iter()
+                .flat_map(|(_, children)| children)
+                .collect();
+        }
+        before = Some(listed);
+    }
+    scanned_children()
 }
 
-/// From `/proc/self/task/TID/children` (proc_tid_children(5)), where the kernel has it.
-fn listed_children() -> io::Result<Vec<Pid>> {
-    let mut children = Vec::new();
+/// The children of each thread, from `/proc/self/task/TID/children` (proc_tid_children(5)), where
+/// the kernel has it.
+fn listed_children() -> io::Result<Vec<(OsString, Vec<Pid>)>> {
+    let mut threads = Vec::new();
     for task in fs::read_dir("/proc/self/task")? {
-        match fs::read_to_string(task?.path().join("children")) {
-            Ok(list) => children.extend(
-                list.split_ascii_whitespace()
-                    .filter_map(|pid| Pid::from_raw(pid.parse().ok()?)),
-            ),
+        let task = task?;
+        let children = match fs::read_to_string(task.path().join("children")) {
+            Ok(list) => list
+                .split_ascii_whitespace()
+                .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+                .collect(),
             // A thread that has ended since.
-            Err(_) if fs::exists("/proc/thread-self/children").unwrap_or(false) => {}
+            Err(_) if fs::exists("/proc/thread-self/children").unwrap_or(false) => Vec::new(),
             Err(error) => return Err(error),
-        }
+        };
+        threads.push((task.file_name(), children));
     }
-    Ok(children)
+    Ok(threads)
 }
 
 /// From the parents of all processes (proc_pid_stat(5)).
@@ -159,9 +179,7 @@ mod tests {
             .unwrap();
         let pid = Pid::from_child(&child);
         assert!(scanned_children().contains(&pid));
-        if let Ok(listed) = listed_children() {
-            assert!(listed.contains(&pid));
-        }
+        assert!(children_of_this_process().contains(&pid));
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -4,8 +4,9 @@
 //! understand single and double quotes. It replaces itself with `sh`, which sets the environment,
 //! enters the folder, sees that the program is there, says its process id on standard error and
 //! replaces itself with the command. sshd has made that process the leader of a group
-//! (`session.c`: `setsid`), so the id is what the command can be ended by. The line is recognised by
-//! a random word and taken out of the output.
+//! (`session.c`: `setsid`), other servers may not have (Dropbear): then `setsid` does, where it is
+//! there. So the id is what the command can be ended by. The line is recognised by a random word and
+//! taken out of the output.
 
 use crate::transport::command::Command;
 use crate::transport::fault::Fault;
@@ -13,6 +14,11 @@ use crate::transport::fault::Fault;
 /// The longest argument that Linux takes is 128 KiB (`MAX_ARG_STRLEN`, execve(2)), and sshd hands
 /// the whole text over as one.
 const LONGEST: usize = 128 * 1024 - 1;
+/// Sets `$tfe_lead` to `setsid` if the process does not lead a group and the system can tell
+/// (proc_pid_stat(5): after the name in brackets come state, parent and group).
+const LEAD: &str = "tfe_lead=; if { read -r tfe_stat </proc/$$/stat; } 2>/dev/null; then \
+    tfe_stat=${tfe_stat##*) }; tfe_stat=${tfe_stat#* }; tfe_stat=${tfe_stat#* }; \
+    test \"${tfe_stat%% *}\" = $$ || ! command -v setsid >/dev/null 2>&1 || tfe_lead=setsid; fi; ";
 /// A line that has got longer than this without ending is not ours.
 const LONGEST_REPORT: usize = 64;
 
@@ -57,7 +63,10 @@ pub(super) fn wrap(command: &Command, word: &str) -> Result<String, Fault> {
         ));
     }
     let quoted: Vec<String> = argv.iter().map(|argument| quote(argument)).collect();
-    script.push_str(&format!("echo {word} $$ >&2; exec {}", quoted.join(" ")));
+    script.push_str(&format!(
+        "{LEAD}echo {word} $$ >&2; exec $tfe_lead {}",
+        quoted.join(" ")
+    ));
     let text = format!("exec sh -c {}", quote(&script));
     if text.len() > LONGEST {
         return Err(Fault::input(format!(
@@ -76,7 +85,11 @@ pub(super) fn end(pid: u32, at_once: bool) -> String {
     let script = if at_once {
         format!("{kill}; :")
     } else {
-        format!("kill -s TERM -- -{pid} 2>/dev/null || kill -s TERM {pid} 2>/dev/null; :")
+        // One that is stopped would never hear of it.
+        format!(
+            "{{ kill -s TERM -- -{pid} && kill -s CONT -- -{pid}; }} 2>/dev/null \
+             || kill -s TERM {pid} 2>/dev/null; :"
+        )
     };
     format!("exec sh -c {}", quote(&script))
 }
