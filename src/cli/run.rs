@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -12,16 +13,19 @@ use super::output::Streams;
 use super::{Children, Exit, Global, recipes};
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
 use crate::engine::run::fresh_seed;
-use crate::engine::{Inputs, RunRequest, Signals, run};
+use crate::engine::{Inputs, RunRequest, Signals, plan, run};
 use crate::recipe::Verdict;
 use crate::recipe::inputs::{Bound, bind};
 use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
-use crate::report::{Console, JsonLines, Look, Outcome, Reader, Readers, Writer};
+use crate::report::{Console, JsonLines, Look, Outcome, Reader, Readers, Writer, plan_text};
 use crate::transport::{Local, SshKeys};
 
 /// Device configs and job data are read up to this size; real ones have a few kilobytes.
 const LARGEST_INPUT: u64 = 16 << 20;
+
+/// How long threads of a run that is over may take to end.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Run a stage of a recipe
 ///
@@ -48,6 +52,9 @@ pub(super) struct Run {
         hide_default_value = true
     )]
     run_dir: PathBuf,
+    /// Print what each step would send; open no connection, write no file
+    #[arg(long)]
+    dry_run: bool,
     /// How the log is written
     #[arg(long, value_enum, default_value_t = LogFormat::Human, value_name = "FORMAT")]
     log_format: LogFormat,
@@ -107,10 +114,20 @@ impl Run {
         };
         let assets = recipes::seen_from(&library, &self.recipe);
         let request = self.request(recipe, bound, assets, children, &runtime);
-        match request {
+        let exit = match request {
+            Ok(request) if self.dry_run => {
+                let _inside = runtime.enter();
+                match plan(request) {
+                    Ok(plan) => streams.out(&plan_text(&plan)),
+                    Err(refused) => self.refuse(streams, &Refusal::infra(refused.0)),
+                }
+            }
             Ok(request) => runtime.block_on(self.perform(request, streams)),
             Err(refused) => self.refuse(streams, &refused),
-        }
+        };
+        // A thread that hangs in a dead disk must not keep the process.
+        runtime.shutdown_timeout(SHUTDOWN);
+        exit
     }
 
     /// Recipe and inputs, all that is wrong with them said; `None`: there is nothing to run.
@@ -263,7 +280,7 @@ impl Run {
             &refused.reason,
         );
         streams.err(&format!("tf-engine: {}\n", refused.reason));
-        if self.run_dir.is_dir() {
+        if !self.dry_run && self.run_dir.is_dir() {
             // A directory that can't be written may be the very reason, and was named then.
             let _ = outcome.write(&self.run_dir);
         }

@@ -31,6 +31,9 @@ const STILL_EVERY: Duration = Duration::from_secs(60);
 /// Characters of a line; what is longer is cut.
 const LONG: usize = 4096;
 
+/// Things sent that stand in one line together have no more characters.
+const SHORT: usize = 160;
+
 /// How the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
@@ -227,6 +230,9 @@ impl Sink for Console {
                     // `sleep 10ms` says what it is.
                     [one] if one.split(' ').next() == Some(head.as_str()) => one.clone(),
                     [one] => format!("{head}: {one}"),
+                    several if several.iter().map(String::len).sum::<usize>() <= SHORT => {
+                        format!("{head}: {}", several.join("; "))
+                    }
                     several => format!("{head}:\n  {}", several.join("\n  ")),
                 };
                 self.about(saying, Level::Info, &text);

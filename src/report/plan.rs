@@ -22,12 +22,22 @@ pub fn plan_text(plan: &Plan) -> String {
             }
             Planned::Step { step, host, sends } => {
                 stand(&mut text, &mut state, &step.state);
-                let host = host
-                    .as_ref()
-                    .map_or_else(String::new, |host| format!(" on {host}"));
-                let head = format!("  {}{host}: ", step.name);
+                let host = match host {
+                    Some(host) if host.as_ref() != "local" => format!(" on {host}"),
+                    _ => String::new(),
+                };
                 let mut lines = sends.iter().flat_map(|send| send.lines());
-                text.push_str(&format!("{head}{}\n", lines.next().unwrap_or_default()));
+                let first = lines.next().unwrap_or_default();
+                // `sleep 10ms` says what it is.
+                let says_itself = host.is_empty()
+                    && first
+                        .strip_prefix(step.name.as_ref())
+                        .is_some_and(|rest| rest.starts_with([' ', ':']));
+                if says_itself {
+                    text.push_str(&format!("  {first}\n"));
+                } else {
+                    text.push_str(&format!("  {}{host}: {first}\n", step.name));
+                }
                 for line in lines {
                     text.push_str(&format!("    {line}\n"));
                 }

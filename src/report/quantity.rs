@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use crate::recipe::duration;
 
-/// How long something took: `0.4s`, `12.3s`, `1m12s`, `2h3m4s`. Tenths up to a minute, then seconds.
+/// How long something took: `31ms`, `0.4s`, `12.3s`, `1m12s`, `2h3m4s`.
 pub(super) fn elapsed(time: Duration) -> String {
-    let tenths = time.as_millis() / 100;
-    if tenths < 600 {
+    let millis = time.as_millis();
+    let tenths = millis / 100;
+    if millis < 100 {
+        format!("{millis}ms")
+    } else if tenths < 600 {
         format!("{}.{}s", tenths / 10, tenths % 10)
     } else {
         duration::print(Duration::from_secs(time.as_secs()))
@@ -82,6 +85,7 @@ mod tests {
 
     #[test]
     fn times_and_amounts_read_well() {
+        assert_eq!(elapsed(Duration::from_millis(31)), "31ms");
         assert_eq!(elapsed(Duration::from_millis(449)), "0.4s");
         assert_eq!(elapsed(Duration::from_millis(59_999)), "59.9s");
         assert_eq!(elapsed(Duration::from_millis(72_900)), "1m12s");

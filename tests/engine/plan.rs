@@ -41,10 +41,10 @@ states:
     /s
     /s/a
       set: vars.n = 2
-      run on local: touch effect2
-      run on local: echo '‹vars.out.stdout›'
+      run: touch effect2
+      run: echo '‹vars.out.stdout›'
     /s
-      run on local: echo out
+      run: echo out
     the stage succeeds
     ");
 }
@@ -78,15 +78,15 @@ states:
     provision of trial: what would be sent, if every step ends well
     /
     /look
-      run on local: cat state
-      run on local: echo is on
+      run: cat state
+      run: echo is on
     /good
-      run on local: echo '‹item of vars.state.lines›'
+      run: echo '‹item of vars.state.lines›'
     the stage succeeds
 
     if `vars.state.exit == 0` does not hold at /look
     /bad
-      run on local: echo bad
+      run: echo bad
       fail would fail with failed: it is bad
     the stage fails
     ");
@@ -113,7 +113,7 @@ states:
     /
     /again
       set: vars.n = 1
-      run on local: echo try 1
+      run: echo try 1
     the stage succeeds
     ");
 }

@@ -50,7 +50,7 @@ async fn log(stage: &str) -> (String, String) {
         (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"),
         (r"\d\d:\d\d:\d\d\.\d{3}Z", "TIME"),
         (r"run [0-9a-z]{12}", "run ID"),
-        (r"\b\d+\.\ds\b", "TOOK"),
+        (r"\b(after|in|took     ) (\d+\.\ds|\d+ms)", "${1} TOOK"),
     ] {
         text = Regex::new(pattern)
             .expect("a pattern")
