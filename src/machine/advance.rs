@@ -45,6 +45,14 @@ impl Machine {
         &self.at
     }
 
+    /// The scopes that owe their exit steps, outermost first.
+    pub fn open_scopes(&self) -> impl Iterator<Item = StateId> + '_ {
+        let entered = |frame: &&Frame| frame.active && frame.retried.is_none();
+        let entered = self.at.frames.iter().filter(entered);
+        let states = entered.map(|frame| frame.state);
+        states.filter(|state| self.chart.is_scope(*state))
+    }
+
     /// What happened, and when, gives what became true, and the one thing to do next.
     ///
     /// Total: every event has an answer in every configuration. One that does not fit what is awaited
@@ -223,6 +231,7 @@ impl Run<'_> {
             delay: 0,
             retried: None,
             recovery,
+            recovery_around: around,
             visits_from: length(self.at.visits.len()),
             opened_from: length(self.at.opened.len()),
             outcome: Outcome::Ok,
@@ -296,10 +305,12 @@ impl Run<'_> {
 
     /// Whether any activation on the stack, or a call on it, has `recovery`.
     pub(super) fn recovery(&self) -> bool {
-        let innermost = (self.depth() as usize).checked_sub(1);
-        innermost
-            .and_then(|at| self.at.frames.get(at))
-            .is_some_and(|frame| frame.recovery)
+        let top = self.top();
+        if top.active {
+            top.recovery
+        } else {
+            top.recovery_around
+        }
     }
 
     pub(super) fn track(&mut self, track: TrackId, value: TrackValue) {

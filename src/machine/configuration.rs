@@ -148,6 +148,8 @@ pub(super) struct Frame {
     pub(super) retried: Option<Fault>,
     /// Whether it, or anything around it, has `recovery`.
     pub(super) recovery: bool,
+    /// Whether anything around it has.
+    pub(super) recovery_around: bool,
     pub(super) visits_from: u32,
     pub(super) opened_from: u32,
     /// Fixed when leaving begins.

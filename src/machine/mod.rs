@@ -12,6 +12,7 @@ mod chart;
 mod configuration;
 mod cycles;
 pub mod decision;
+mod duration;
 mod ending;
 pub mod ids;
 mod place;

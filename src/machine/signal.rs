@@ -58,7 +58,10 @@ impl Run<'_> {
                 Some(plan) => self.step_planned(plan),
                 None => self.refuse(),
             },
-            Question::Arguments if done => self.at.next = Next::StepBegin,
+            Question::Arguments if done => match self.check() {
+                Some(fault) => self.body_raises(fault, None),
+                None => self.at.next = Next::StepBegin,
+            },
             Question::Arguments => self.refuse(),
             Question::Returns if done => self.returned(),
             Question::Returns => self.not_returned(),
