@@ -35,7 +35,7 @@ impl Fault {
     /// A line of the device config that shortens a wait of minutes, so that one can watch it end.
     pub(crate) fn device_config(self) -> Option<&'static str> {
         match self {
-            Fault::MuxHang => Some("switch_timeout: 3s"),
+            Fault::MuxHang => Some("switch_timeout: 1s"),
             Fault::NoBoot | Fault::Mute => Some("boot_timeout: 10s"),
             Fault::None | Fault::Card | Fault::MuxFail | Fault::Power => None,
         }
