@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::exec::{Place, Prepared, quietly};
+use super::exec::{Prepared, quietly};
 use super::fields::Fields;
+use super::place::Place;
 use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
 use crate::recipe::ErrorKind;
 use crate::transport::{Ended, Host, SshHost, create_key};

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::bounded::within;
-use super::exec::{Modifiers, Place, Prepared, brief, run, warn_truncated};
+use super::exec::{Prepared, brief, run};
 use super::fields::{Fields, Text};
+use super::modifiers::{Modifiers, warn_truncated};
 use super::output::Keep;
+use super::place::Place;
 use super::{Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
 use crate::recipe::{ErrorKind, duration};
 use crate::transport::{Command, Program};

@@ -1,113 +1,20 @@
-//! Running a command for an action: with the step's modifiers, its output shown and kept, and its
-//! end judged by `expect`.
+//! Running a command for an action: its output shown and kept, its end judged by `expect`.
 
 use std::fs::File;
 
 use serde_json::json;
 
-use super::fields::{Field, Text};
+use super::fields::Text;
 use super::output::{Collector, Keep, Kept};
-use super::{PlanContext, StepContext, StepError};
-use crate::recipe::model::{Expect, Parse, Step, Templated};
-use crate::recipe::template::{Context, shell_word};
+use super::place::Place;
+use super::{StepContext, StepError};
+use crate::recipe::model::Expect;
+use crate::recipe::template::shell_word;
 use crate::recipe::{ErrorKind, Value};
-use crate::transport::{Command, Ended, Fault, FaultKind, Host, Program, Stdin};
+use crate::transport::{Command, Ended, Fault, FaultKind, Program, Stdin};
 
-/// As much of each stream as is kept for `save` where `max_output` is not given.
-const MAX_OUTPUT: u64 = 1024 * 1024;
 /// As much of a command as stands in a message.
 const SHOWN: usize = 300;
-
-/// The modifiers of a step that say how its commands run and what is made of their answers.
-#[derive(Clone, Debug)]
-pub(super) struct Modifiers {
-    pub(super) env: Vec<(String, Option<Text>)>,
-    pub(super) expect: Expect,
-    pub(super) parse: Parse,
-    /// In bytes.
-    pub(super) max_output: usize,
-}
-
-impl Modifiers {
-    /// Those of a step. `expected` is what counts as success where the step doesn't say.
-    pub(super) fn of(step: &Step, cx: &Context, expected: &[u32]) -> Result<Self, StepError> {
-        let mut env = Vec::new();
-        if let Some(tree) = &step.env {
-            let field = Field::render("env", tree, cx)?;
-            if !field.is_none() {
-                for (name, value) in field.map()? {
-                    let value = (!value.is_none()).then(|| value.text()).transpose()?;
-                    env.push((name.clone(), value));
-                }
-            }
-        }
-        let max_output = match &step.max_output {
-            None => MAX_OUTPUT,
-            Some(Templated::Literal(size)) => *size,
-            Some(Templated::Template(template)) => {
-                let rendered = template.render(cx).map_err(|error| {
-                    StepError::new(ErrorKind::Input, format!("`max_output`: {error}"))
-                })?;
-                Field::from_value("max_output", rendered.value, rendered.secret).size()?
-            }
-        };
-        Ok(Self {
-            env,
-            expect: step.expect.clone().unwrap_or_else(|| Expect {
-                statuses: expected.to_vec(),
-                ..Expect::default()
-            }),
-            parse: step.parse.unwrap_or_default(),
-            max_output: usize::try_from(max_output).unwrap_or(usize::MAX),
-        })
-    }
-}
-
-/// A place with its name, as messages and plans show it.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub(super) host: Host,
-    pub(super) name: String,
-}
-
-impl Place {
-    /// The host of the step.
-    pub(super) fn of(cx: &PlanContext) -> Result<Self, StepError> {
-        let name = cx.step.host.as_ref().map_or("local", |host| &host.value);
-        Self::named(cx, name)
-    }
-
-    /// The host of this name.
-    pub(super) fn named(cx: &PlanContext, name: &str) -> Result<Self, StepError> {
-        Ok(Self {
-            host: cx.lab.host(cx.home, name)?,
-            name: name.to_owned(),
-        })
-    }
-
-    /// Whether it is the engine's own machine.
-    pub(super) fn is_local(&self) -> bool {
-        matches!(self.host, Host::Local(_))
-    }
-
-    /// `something` as it reads when it is done there.
-    pub(super) fn describe(&self, something: &str) -> String {
-        if self.is_local() {
-            something.to_owned()
-        } else {
-            format!("{}: {something}", self.name)
-        }
-    }
-
-    /// ` on NAME`, or nothing for the engine's own machine.
-    pub(super) fn suffix(&self) -> String {
-        if self.is_local() {
-            String::new()
-        } else {
-            format!(" on `{}`", self.name)
-        }
-    }
-}
 
 /// A command as it runs and as it is shown.
 #[derive(Debug)]
@@ -313,42 +220,6 @@ fn judge(
         return failed(ErrorKind::Io, message, &answer);
     }
     Ok(answer)
-}
-
-/// Adds the field that `parse` asks for.
-pub(super) fn parse_into(
-    fields: &mut serde_json::Map<String, Value>,
-    what: &str,
-    text: &str,
-    truncated: bool,
-    parse: Parse,
-) -> Result<(), StepError> {
-    let mismatch = |message: String| Err(StepError::new(ErrorKind::Mismatch, message));
-    match parse {
-        Parse::Text => return Ok(()),
-        _ if truncated => {
-            return mismatch(format!(
-                "{what} is longer than `max_output`, so it can't be parsed"
-            ));
-        }
-        Parse::Lines => {
-            let lines: Vec<&str> = text.lines().collect();
-            fields.insert("lines".to_owned(), json!(lines));
-        }
-        Parse::Json => match serde_json::from_str::<Value>(text) {
-            Ok(value) => {
-                fields.insert("json".to_owned(), value);
-            }
-            Err(error) => return mismatch(format!("{what} is no JSON: {error}")),
-        },
-    }
-    Ok(())
-}
-
-/// Says that output was cut.
-pub(super) async fn warn_truncated(max: usize, cx: &StepContext) {
-    let warning = format!("the output is longer than `max_output`: {max} bytes of it are kept");
-    cx.notes.say(super::Note::Warning(warning)).await;
 }
 
 /// Opens a file of the run directory for writing, with the folders that lead to it.

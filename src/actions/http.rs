@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::exec::{Modifiers, brief, parse_into, stopped, warn_truncated};
+use super::exec::{brief, stopped};
 use super::fields::{Field, Fields, Text};
+use super::modifiers::{Modifiers, parse_into, warn_truncated};
 use super::output::{last, printable};
 use super::sse::{Event, Parser};
 use super::{

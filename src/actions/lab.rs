@@ -157,9 +157,9 @@ impl Lab {
     pub(super) fn verdict_at(&self, home: Option<&str>, address: &str) -> Verdict {
         let hosts = self.home(home).map(|home| &home.hosts);
         let role = hosts.ok().and_then(|hosts| {
-            hosts.iter().find_map(|(name, host)| {
+            hosts.values().find_map(|host| {
                 let login = host.login.as_ref()?;
-                let at = self.rendered(home, name, "address", &login.address).ok()?;
+                let at = self.rendered(home, "address", &login.address).ok()?;
                 (at.text().ok()?.value == address).then_some(host.role)
             })
         });
@@ -185,7 +185,7 @@ impl Lab {
                 ("user", login.user.as_ref()),
             ]
         }) {
-            let field = tree.and_then(|tree| self.rendered(home, name, key, tree).ok());
+            let field = tree.and_then(|tree| self.rendered(home, key, tree).ok());
             if let Some(field) = field {
                 values.insert(key.to_owned(), field.value());
                 if field.is_secret() {
@@ -239,13 +239,7 @@ impl Lab {
             .ok_or_else(|| StepError::input(format!("there is no host `{name}`")))
     }
 
-    fn rendered(
-        &self,
-        home: Option<&str>,
-        _name: &str,
-        key: &str,
-        tree: &Tree,
-    ) -> Result<Field, StepError> {
+    fn rendered(&self, home: Option<&str>, key: &str, tree: &Tree) -> Result<Field, StepError> {
         Field::render(key, tree, &self.home(home)?.context)
     }
 
@@ -349,4 +343,134 @@ fn own_user() -> String {
         })
         .or_else(|| std::env::var("USER").ok())
         .unwrap_or_else(|| "root".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::diagnostic::Span;
+    use crate::recipe::model::TreeKind;
+    use crate::recipe::template::{Expr, Style, Template};
+
+    fn text(text: &str) -> Tree {
+        let kind = if text.contains("{{") {
+            TreeKind::Template(Template {
+                text: text.into(),
+                span: Span::default(),
+                style: Style::Value,
+            })
+        } else {
+            TreeKind::Literal(json!(text))
+        };
+        Tree {
+            span: Span::default(),
+            kind,
+        }
+    }
+
+    fn home(ip: Value, role: Role) -> Home {
+        let login = Login {
+            address: text("{{ device.ip }}"),
+            port: None,
+            user: Some(text("{{ device.user }}")),
+            password: Some(text("{{ device.password }}")),
+            identity: None,
+            host_key: HostKeys::Any,
+            via: None,
+            connect_timeout: None,
+        };
+        let host = |login| model::Host {
+            span: Span::default(),
+            login,
+            shell: ShellKind::Sh,
+            role,
+        };
+        let mut context = Context::new();
+        let device = json!({"ip": ip, "user": "u", "password": "a long password"});
+        context.set("device", device);
+        context.mark_secret(["device", "user"]);
+        Home {
+            hosts: Map::from_iter([
+                ("local".to_owned(), host(None)),
+                ("dut".to_owned(), host(Some(login))),
+            ]),
+            gear: Map::new(),
+            context,
+        }
+    }
+
+    fn lab() -> Arc<Lab> {
+        let equipment = Equipment {
+            run_dir: "/nowhere".into(),
+            local: Arc::new(Local::new("/nowhere")),
+            keys: Arc::new(SshKeys::from_environment(|_| None)),
+            http: Http::new(),
+            ping: None,
+            assets: Arc::new(|_| None),
+            masker: Arc::new(Masker::new()),
+        };
+        Lab::new(
+            equipment,
+            [
+                (None, home(json!("10.0.0.1"), Role::Device)),
+                (Some("other".to_owned()), home(Value::Null, Role::Lab)),
+            ],
+        )
+    }
+
+    #[test]
+    fn each_recipe_has_hosts_of_its_own() {
+        let lab = lab();
+        let Ok(Host::Ssh(dut)) = lab.host(None, "dut") else {
+            panic!("it is reached by SSH");
+        };
+        assert_eq!(dut.target().address, "10.0.0.1");
+        assert_eq!(dut.target().port, 22);
+        assert!(matches!(
+            lab.host(Some("other"), "local"),
+            Ok(Host::Local(_))
+        ));
+        let Err(error) = lab.host(Some("other"), "dut") else {
+            panic!("its address is none");
+        };
+        assert_eq!(
+            error.message,
+            "host `dut`: `address` must be a text, but is none"
+        );
+        assert!(lab.host(None, "nobody").is_err());
+        assert!(lab.host(Some("stranger"), "local").is_err());
+        assert_eq!(lab.mask("it is a long password"), "it is •••");
+        assert!(matches!(lab.shell(None, "dut"), Ok(Shell::Sh)));
+    }
+
+    #[test]
+    fn whose_fault_an_address_is_depends_on_the_host_that_has_it() {
+        let lab = lab();
+        assert_eq!(lab.verdict_at(None, "10.0.0.1"), Verdict::Device);
+        assert_eq!(lab.verdict_at(None, "10.0.0.2"), Verdict::Infra);
+        assert_eq!(lab.verdict_at(Some("other"), "10.0.0.1"), Verdict::Infra);
+    }
+
+    #[test]
+    fn templates_see_the_host_of_their_step() {
+        let lab = lab();
+        let mut context = Context::new();
+        let read = |context: &Context, what: &str| {
+            let expr = Expr {
+                text: what.into(),
+                span: Span::default(),
+            };
+            let rendered = expr.evaluate(context).expect("it has a value");
+            (rendered.value, rendered.secret)
+        };
+        lab.introduce_host(None, "dut", &mut context);
+        assert_eq!(read(&context, "host.address"), (json!("10.0.0.1"), false));
+        assert_eq!(read(&context, "host.user"), (json!("u"), true));
+        lab.introduce_host(Some("other"), "local", &mut context);
+        assert_eq!(read(&context, "host.address"), (Value::Null, false));
+        assert_eq!(read(&context, "host.user"), (Value::Null, false));
+        assert_eq!(read(&context, "host.name"), (json!("local"), false));
+    }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::exec::{Modifiers, Place, Prepared, parse_into, quietly, warn_truncated};
+use super::exec::{Prepared, quietly};
 use super::fields::Fields;
+use super::modifiers::{Modifiers, parse_into, warn_truncated};
+use super::place::Place;
 use super::{
     Lab, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };

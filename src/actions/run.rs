@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::exec::{Modifiers, Place, Prepared, create, parse_into, run, words};
+use super::exec::{Prepared, create, run, words};
 use super::fields::{Field, Fields, Text};
+use super::modifiers::{Modifiers, parse_into};
 use super::output::Keep;
+use super::place::Place;
 use super::script::PutScript;
 use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths};
 use crate::transport::{Command, Program, Stdin};
@@ -155,7 +157,7 @@ impl Run {
         )
         .map_err(|error| error.with_tail(answer.kept.tail.clone()))?;
         if answer.kept.truncated && self.output_to.is_none() {
-            super::exec::warn_truncated(self.modifiers.max_output, cx).await;
+            super::modifiers::warn_truncated(self.modifiers.max_output, cx).await;
         }
         Ok(Output::of(fields))
     }

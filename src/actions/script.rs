@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tempfile::TempPath;
 
-use super::exec::{Place, Prepared, quietly};
+use super::exec::{Prepared, quietly};
+use super::place::Place;
 use super::{Note, StepContext, StepError};
 use crate::transport::{Ended, Stop};
 

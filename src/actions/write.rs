@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::exec::{Place, Prepared, quietly, stopped};
+use super::exec::{Prepared, quietly, stopped};
 use super::fields::{Field, Fields};
+use super::place::Place;
 use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths};
 use crate::image::Sha256;
 use crate::recipe::template::{Style, Template};

@@ -362,3 +362,35 @@ async fn a_line_that_does_not_end_is_shown_all_the_same() {
     assert_eq!(done.lines(Stream::Stdout), ["login: ", "root"]);
     assert_eq!(done.field("stdout"), "login: root\n");
 }
+
+#[tokio::test]
+async fn a_link_that_drops_is_lost_and_may_be_expected() {
+    let Some(server) = Sshd::start() else {
+        return;
+    };
+    let bench = Bench::new()
+        .with_host("dut", server.port(), &server.user(), &server.client_key())
+        .ready();
+    let drop = || step("run", json!({"shell": "echo going; exec sleep 60"})).on("dut");
+    let cut = |note: &Note| {
+        if matches!(note, Note::Output { line, .. } if line == "going") {
+            server.cut_connections();
+        }
+    };
+    let lost = bench.perform_watched(drop(), Stop::new(), cut).await;
+    assert_eq!(lost.error().0, "lost");
+    let any = bench
+        .perform_watched(drop().expect_any(), Stop::new(), cut)
+        .await;
+    assert_eq!(
+        any.error().0,
+        "lost",
+        "`any` is every exit status, not none"
+    );
+    let expected = bench
+        .perform_watched(drop().expect_lost(), Stop::new(), cut)
+        .await;
+    assert_eq!(expected.field("exit"), json!(null));
+    assert_eq!(expected.field("stdout"), "going\n");
+    bench.lab.close().await;
+}

@@ -299,3 +299,45 @@ async fn our_key_is_put_on_a_host_by_its_password_once() {
     assert_eq!(done.error().0, "input");
     bench.lab.close().await;
 }
+
+#[tokio::test]
+async fn without_a_key_of_ours_and_leave_to_make_one_nothing_is_put_anywhere() {
+    let Some(server) = Sshd::start() else {
+        return;
+    };
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let bench = Bench::new()
+        .with_home(home.path())
+        .with_password("dut", server.port(), &server.user(), "none")
+        .ready();
+    let params = json!({"host": "dut", "create_key": false});
+    let done = bench.perform(step("authorize", params)).await;
+    assert_eq!(
+        done.error(),
+        (
+            "io",
+            "there is no SSH key of our own that could be put on a host"
+        )
+    );
+    let left = std::fs::read_dir(home.path()).expect("a folder").count();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_may_end_the_waiting() {
+    let Some(server) = Sshd::start() else {
+        return;
+    };
+    let stranger = tempfile::tempdir().expect("a temporary folder");
+    let key = stranger.path().join("key");
+    generate_key(&key);
+    let bench = Bench::new()
+        .with_host("dut", server.port(), &server.user(), &key)
+        .ready();
+    let refused = wait(json!({"ssh": "dut", "abort_on": ["auth"]}));
+    let done = bench.perform(refused).await;
+    let (kind, message) = done.error();
+    assert_eq!(kind, "auth");
+    let start = "waiting for SSH on `dut` was given up (`abort_on`): ";
+    assert!(message.starts_with(start), "{message}");
+}

@@ -13,10 +13,11 @@ use tokio::task::spawn_blocking;
 use tokio_util::io::InspectReader;
 
 use super::tar;
-use crate::actions::exec::{Place, Prepared, quietly, stopped};
+use crate::actions::exec::{Prepared, quietly, stopped};
 use crate::actions::fields::{Field, Fields};
 use crate::actions::note::{Note, Progress};
 use crate::actions::output::last;
+use crate::actions::place::Place;
 use crate::actions::{
     Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };

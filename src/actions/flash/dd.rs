@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::moved::Moved;
-use crate::actions::exec::{Place, brief, stopped};
+use crate::actions::exec::{brief, stopped};
 use crate::actions::output::last;
+use crate::actions::place::Place;
 use crate::actions::{StepContext, StepError};
 use crate::image::{Hasher, PipeReader, Sha256, Verified};
 use crate::recipe::ErrorKind;

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::dd::{self, Dd};
 use super::moved::Moved;
 use super::origin::Origin;
-use crate::actions::exec::{Place, stopped};
+use crate::actions::exec::stopped;
 use crate::actions::fetch::Remote;
 use crate::actions::fields::{Field, Fields};
 use crate::actions::note::Note;
+use crate::actions::place::Place;
 use crate::actions::{
     Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };
