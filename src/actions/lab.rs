@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    fn home(ip: Value, role: Role) -> Home {
+    fn home(ip: &Value, role: Role) -> Home {
         let login = Login {
             address: text("{{ device.ip }}"),
             port: None,
@@ -414,8 +414,8 @@ mod tests {
         Lab::new(
             equipment,
             [
-                (None, home(json!("10.0.0.1"), Role::Device)),
-                (Some("other".to_owned()), home(Value::Null, Role::Lab)),
+                (None, home(&json!("10.0.0.1"), Role::Device)),
+                (Some("other".to_owned()), home(&Value::Null, Role::Lab)),
             ],
         )
     }
