@@ -8,9 +8,11 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use tempfile::TempDir;
 use tf_engine::actions::Note;
+use tf_engine::diagnostic::{Span, Spanned};
+use tf_engine::recipe::model::{Gear, GearKind};
 use tf_engine::transport::Stop;
 
-use crate::bench::{Bench, Modify, Ready, step};
+use crate::bench::{Bench, Modify, Ready, driven, step, tree};
 use crate::file_server::{Answer, FileServer, Trouble};
 use crate::image::Card;
 use crate::sshd::{Setup, Sshd, TempUser, descendants, find_program};
@@ -388,6 +390,69 @@ impl Drop for Removed {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
+}
+
+#[tokio::test]
+async fn an_image_goes_to_the_medium_of_a_mux_where_that_is() {
+    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
+        return;
+    };
+    let node = card.node().display().to_string();
+    let on_control = |mut gear: Gear| {
+        gear.host = Some(Spanned {
+            value: "control".to_owned(),
+            span: Span::default(),
+        });
+        gear
+    };
+    let declared = Gear {
+        media: Some(tree("media", json!(node))),
+        ..on_control(driven(GearKind::Mux, Vec::new()))
+    };
+    let say = step("run", json!({"argv": ["echo", node]}));
+    let printing = on_control(driven(GearKind::Mux, vec![("to_host", vec![say])]));
+    let bench = Bench::new()
+        .with_host("control", sshd.port(), &sshd.user(), &sshd.client_key())
+        .with_gear("declared", declared)
+        .with_gear("printing", printing)
+        .ready();
+    let bytes = noise(5 * MIB);
+    bench.put("image", zstd(&bytes));
+    let to = |gear: &str| step("flash", json!({"image": "image", "to": gear}));
+    assert_eq!(bench.perform(to("declared")).await.field("device"), node);
+    assert!(holds(&card, &bytes));
+
+    let done = bench.perform(to("printing")).await;
+    assert_eq!(done.error().0, "input");
+    let shown = bench.describe(to("printing")).unwrap().join("\n");
+    assert!(shown.contains("‹the medium of printing›"), "{shown}");
+    let mux = step("mux", json!({"gear": "printing", "to": "host"}));
+    bench.perform(mux).await.field("state");
+    assert_eq!(bench.perform(to("printing")).await.field("device"), node);
+}
+
+#[tokio::test]
+async fn a_card_that_can_not_be_read_is_no_mismatch() {
+    let programs = Programs::new(&[("sh", &program("dash"))]).script(
+        "dd",
+        "case $* in *if=/dev/loop*bs=4194304*)\n\
+           /bin/dd \"$@\" count=1; echo \"dd: error reading: Input/output error\" >&2; exit 1 ;;\n\
+         esac\n\
+         exec /bin/dd \"$@\"\n",
+    );
+    let (sha256sum, head) = (program("sha256sum"), program("head"));
+    for tool in [("sha256sum", &sha256sum), ("head", &head)] {
+        symlink(tool.1, programs.0.path().join(tool.0)).unwrap();
+    }
+    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
+        return;
+    };
+    let bench = bench(&sshd);
+    bench.put("image", zstd(&noise(9 * MIB)));
+    let done = bench.perform(flash("image", &card)).await;
+    let (kind, message) = done.error();
+    assert_eq!(kind, "io");
+    assert!(message.contains("Input/output error"), "{message}");
 }
 
 #[tokio::test]

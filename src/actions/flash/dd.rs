@@ -39,6 +39,8 @@ const ANSWER_MAX: usize = 64 << 10;
 const SAID_MAX: usize = 2 << 10;
 /// How often it is looked at what the device has done, while dd says nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// What the system calls EIO in the C locale (errno(3)), as dd passes it on.
+const IO_ERROR: &str = "Input/output error";
 /// Bounds the ending of a writer that was cancelled.
 const CLEAN_UP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -212,6 +214,10 @@ impl Dd {
         let what = format!("reading {}{} back", self.target, self.host.suffix());
         let hash_here = (!self.found.sha256sum).then_some(size);
         let read = self.watched(command, hash_here, &what, moved, cx).await?;
+        // A pipeline's exit status is that of its last command.
+        if read.said.contains(IO_ERROR) {
+            return Err(StepError::io(format!("{what}: {}", brief(&read.said))));
+        }
         let digest = match hash_here {
             None => String::from_utf8_lossy(&read.stdout)
                 .split_whitespace()
@@ -294,13 +300,20 @@ impl Dd {
         };
         let mut ticks = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut before = moved.counters();
         loop {
             ticks.tick().await;
+            let now = moved.counters();
+            if now != before {
+                before = now;
+                continue;
+            }
             let mut answer = Read::new(None, moved);
             let command = script(false, MOVED, &[name]);
             // Where this fails nothing is known, and the command itself will tell.
             if self.host.host.run(command, &mut answer, stop).await == Ok(Ended::Status(0)) {
                 moved.device(&answer.stdout);
+                before = moved.counters();
             }
         }
     }

@@ -45,34 +45,34 @@ impl Moved {
         }
     }
 
-    fn now(&self) -> (Progress, [u64; 5]) {
+    /// All the counters; they are the same as long as nothing moves.
+    pub(super) fn counters(&self) -> [u64; 5] {
         let copy = &self.0.copy;
         let read_back = self.0.read_back.load(Ordering::Relaxed);
-        let changes = self
-            .0
-            .device
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .1;
-        let verified = copy.verified() + read_back;
-        let progress = match copy.phase() {
-            Phase::Writing | Phase::Syncing if verified == 0 => Progress {
-                done: copy.fetched(),
-                total: copy.length(),
-            },
-            Phase::Writing | Phase::Syncing | Phase::Verifying => Progress {
-                done: verified,
-                total: Some(copy.written()),
-            },
-        };
-        let all = [
+        let device = self.0.device.lock();
+        let changes = device.unwrap_or_else(PoisonError::into_inner).1;
+        [
             copy.fetched(),
             copy.written(),
             copy.verified(),
             read_back,
             changes,
-        ];
-        (progress, all)
+        ]
+    }
+
+    fn progress(&self) -> Progress {
+        let copy = &self.0.copy;
+        let verified = copy.verified() + self.0.read_back.load(Ordering::Relaxed);
+        if verified == 0 && copy.phase() != Phase::Verifying {
+            return Progress {
+                done: copy.fetched(),
+                total: copy.length(),
+            };
+        }
+        Progress {
+            done: verified,
+            total: Some(copy.written()),
+        }
     }
 
     /// Tells how far it is for as long as it is polled, and says nothing while nothing moves.
@@ -80,9 +80,9 @@ impl Moved {
         let mut before = [0; 5];
         loop {
             sleep(TELL_EVERY).await;
-            let (progress, now) = self.now();
+            let now = self.counters();
             if now != before {
-                notes.offer(Note::Progress(progress));
+                notes.offer(Note::Progress(self.progress()));
                 before = now;
             }
         }

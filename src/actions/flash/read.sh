@@ -1,5 +1,7 @@
 # Reads the first bytes of the place. Arguments: the place, how many blocks of 4 MiB, `direct` or
 # `cached`, `sha256sum` or `bytes`, how many bytes.
+LC_ALL=C
+export LC_ALL
 case $3 in
 direct) flag=iflag=direct ;;
 *) flag= ;;

@@ -147,6 +147,10 @@ impl Request for Flash {
 impl Flash {
     async fn flash(self: Box<Self>, cx: StepContext) -> Performed {
         let target = match &self.target {
+            Target::Path(path) if self.place.is_local() => {
+                // A gear's medium may be given as a path in the run directory.
+                cx.lab.run_dir().join(path).to_string_lossy().into_owned()
+            }
             Target::Path(path) => path.clone(),
             Target::MediaOf(gear) => {
                 return Err(StepError::input(format!(

@@ -5,7 +5,8 @@ if [ "$2" = block ] && ! [ -b "$1" ]; then
     exit 1
 fi
 TF_ENGINE_FLASH=1
-export TF_ENGINE_FLASH
+LC_ALL=C
+export TF_ENGINE_FLASH LC_ALL
 # Input comes in packets; what is written are whole blocks of 4 MiB.
 case ,$3, in
 *,fsync,*) exec dd of="$1" ibs=131072 obs=4194304 conv="$3" ;;
