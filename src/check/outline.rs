@@ -8,6 +8,8 @@ use crate::recipe::model::{Body, State};
 /// A stage's or procedure's states; the first is its root.
 pub(super) struct Outline<'r> {
     pub(super) states: Vec<Placed<'r>>,
+    /// Each name's first state.
+    names: HashMap<&'r str, usize>,
 }
 
 /// A state among the others.
@@ -60,7 +62,11 @@ impl<'r> Outline<'r> {
             }
             at += 1;
         }
-        Self { states }
+        let mut names = HashMap::new();
+        for (at, placed) in states.iter().enumerate().skip(1) {
+            names.entry(placed.state.name.value.as_str()).or_insert(at);
+        }
+        Self { states, names }
     }
 
     /// What `name` means as a target in the state `from`: a sibling, or a sibling of a scope around.
@@ -75,10 +81,9 @@ impl<'r> Outline<'r> {
             }
             scope = self.states[at].parent;
         }
-        self.states
-            .iter()
-            .position(|placed| placed.parent.is_some() && placed.state.name.value == name)
-            .map_or(Target::Nowhere, Target::Inside)
+        self.names
+            .get(name)
+            .map_or(Target::Nowhere, |at| Target::Inside(*at))
     }
 
     /// The transitions of a state.

@@ -6,6 +6,10 @@ use super::outline::{Outline, Target};
 use crate::diagnostic::{Code, Finding, Findings, list, nearest};
 use crate::recipe::model::Body;
 
+/// After so many findings names are no longer looked up for similar ones: many states times many
+/// mistakes take long, and nobody reads them.
+const MOST_SUGGESTED: usize = 200;
+
 pub(super) fn check(outline: &Outline<'_>, whole: &str, findings: &mut Findings) {
     names(outline, whole, findings);
     for at in 0..outline.states.len() {
@@ -106,6 +110,11 @@ fn targets(outline: &Outline<'_>, from: usize, findings: &mut Findings) {
                 };
                 findings.push(finding);
             }
+            Target::Nowhere if findings.0.len() > MOST_SUGGESTED => findings.push(Finding::new(
+                Code::UnknownState,
+                edge.to.span,
+                format!("there is no state `{name}`"),
+            )),
             Target::Nowhere => findings.push(unknown(outline, from, name, edge.to.span)),
         }
     }

@@ -80,6 +80,8 @@ codes! {
     NotYet = "0110" Error;
     /// A kind of error that the language does not have, or that can't be named here.
     UnknownKind = "0111" Error;
+    /// A shipped file that is not there.
+    UnknownAsset = "0112" Error;
     /// An input or parameter that must be given is not.
     MissingInput = "0201" Error;
     /// A value that is not of its input's type, or outside what the input allows.

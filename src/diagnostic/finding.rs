@@ -36,7 +36,7 @@ impl Finding {
         Self {
             code,
             severity: code.severity(),
-            message: message.into(),
+            message: shortened(message.into()),
             help: None,
             span: span.into(),
             label: None,
@@ -76,6 +76,17 @@ impl Finding {
         });
         self
     }
+}
+
+/// Names in messages come from files, and may be of any length.
+const LONGEST_MESSAGE: usize = 400;
+
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(LONGEST_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }
 
 /// Findings as they are collected.

@@ -1,14 +1,16 @@
 //! Findings as a person reads them: the source with the place underlined, what is wrong, and what
 //! would be right.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, Severity,
-    SourceCode, SourceSpan, SpanContents,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
 };
 
-use crate::diagnostic::{self, Finding, Findings, SourceFile, Sources, Span};
+use crate::diagnostic::{self, Finding, Findings, SourceFile, SourceId, Sources, Span};
 
 /// How findings are printed.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +20,9 @@ pub struct Style {
     /// Columns, at least 40.
     pub width: usize,
 }
+
+/// So many findings are printed; of more, how many there are.
+const MOST: usize = 500;
 
 /// All findings, in the order in which they stand, each after an empty line.
 pub fn render(sources: &Sources, findings: &Findings, style: Style) -> String {
@@ -30,16 +35,23 @@ pub fn render(sources: &Sources, findings: &Findings, style: Style) -> String {
         .with_links(false)
         .with_width(style.width.max(40))
         .with_context_lines(1);
+    let files: HashMap<SourceId, Numbered<'_>> = sources
+        .iter()
+        .map(|(id, file)| (id, Numbered::new(file)))
+        .collect();
     let mut text = String::new();
-    for finding in &findings.0 {
+    for finding in findings.0.iter().take(MOST) {
         if !text.is_empty() {
             text.push('\n');
         }
-        let shown = Shown::new(sources, finding);
+        let shown = Shown::new(sources, &files, finding);
         if handler.render_report(&mut text, &shown).is_err() {
             // Only the writer can fail, and a string doesn't.
             text.push_str(&finding.message);
         }
+    }
+    if findings.0.len() > MOST {
+        text.push_str(&format!("\n… and {} more\n", findings.0.len() - MOST));
     }
     text
 }
@@ -48,14 +60,18 @@ pub fn render(sources: &Sources, findings: &Findings, style: Style) -> String {
 #[derive(Debug)]
 struct Shown<'a> {
     finding: &'a Finding,
-    source: Option<Numbered<'a>>,
+    source: Option<&'a Numbered<'a>>,
     labels: Vec<LabeledSpan>,
     /// Places in other files: miette shows one file.
     elsewhere: Option<String>,
 }
 
 impl<'a> Shown<'a> {
-    fn new(sources: &'a Sources, finding: &'a Finding) -> Self {
+    fn new(
+        sources: &'a Sources,
+        files: &'a HashMap<SourceId, Numbered<'a>>,
+        finding: &'a Finding,
+    ) -> Self {
         let mut shown = Self {
             finding,
             source: None,
@@ -65,10 +81,11 @@ impl<'a> Shown<'a> {
         let Some(span) = finding.span else {
             return shown;
         };
-        let Some(file) = sources.get(span.source) else {
+        let Some(numbered) = files.get(&span.source) else {
             return shown;
         };
-        shown.source = Some(Numbered(file));
+        let file = numbered.file;
+        shown.source = Some(numbered);
         shown.labels.push(LabeledSpan::new_primary_with_span(
             finding.label.clone(),
             first_line(&file.text, span),
@@ -138,7 +155,7 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source as &dyn SourceCode)
+        self.source.map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -146,36 +163,36 @@ impl Diagnostic for Shown<'_> {
     }
 }
 
-/// A text with its name, read in place: miette's own `NamedSource` would copy it.
+/// A text with the places of its lines: miette's own sources copy the text, and look for each place
+/// from the beginning.
 #[derive(Debug)]
-struct Numbered<'a>(&'a SourceFile);
+struct Numbered<'a> {
+    file: &'a SourceFile,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
 
-impl SourceCode for Numbered<'_> {
-    fn read_span<'s>(
-        &'s self,
-        span: &SourceSpan,
-        context_lines_before: usize,
-        context_lines_after: usize,
-    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
-        let contents = self
-            .0
-            .text
-            .read_span(span, context_lines_before, context_lines_after)?;
-        let (data, data_span, column) = window(contents.as_ref(), span);
-        let line = if column > 0 {
-            contents.line()
-                + lines_before(contents.data(), span.offset() - contents.span().offset())
-        } else {
-            contents.line()
-        };
-        Ok(Box::new(miette::MietteSpanContents::new_named(
-            self.0.name.clone(),
-            data,
-            data_span,
-            line,
-            contents.column() + column,
-            1 + data.iter().filter(|byte| **byte == b'\n').count(),
-        )))
+impl<'a> Numbered<'a> {
+    fn new(file: &'a SourceFile) -> Self {
+        let after_breaks = file.text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            file,
+            lines: std::iter::once(0).chain(after_breaks).collect(),
+        }
+    }
+
+    /// The number of the line that holds a byte, from 0.
+    fn line_of(&self, at: usize) -> usize {
+        self.lines
+            .partition_point(|start| *start <= at)
+            .saturating_sub(1)
+    }
+
+    /// The bytes of a line with its break.
+    fn line(&self, number: usize) -> Range<usize> {
+        let length = self.file.text.len();
+        let start = self.lines.get(number).copied().unwrap_or(length);
+        start..self.lines.get(number + 1).copied().unwrap_or(length)
     }
 }
 
@@ -184,45 +201,56 @@ const LONG_LINE: usize = 240;
 /// What is shown of a long line on either side of the place, in bytes.
 const AROUND: usize = 60;
 
-/// What is shown: all that was read, or a part of one long line, with the column where it begins.
-fn window<'s>(contents: &dyn SpanContents<'s>, span: &SourceSpan) -> (&'s [u8], SourceSpan, usize) {
-    let data = contents.data();
-    let whole = (data, *contents.span(), 0);
-    if data
-        .split(|byte| *byte == b'\n')
-        .all(|line| line.len() <= LONG_LINE)
-    {
-        return whole;
+impl SourceCode for Numbered<'_> {
+    fn read_span<'s>(
+        &'s self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'s> + 's>, MietteError> {
+        let text = &self.file.text;
+        let start = span.offset().min(text.len());
+        let end = (start + span.len()).min(text.len());
+        let first = self.line_of(start).saturating_sub(before);
+        let last = (self.line_of(end) + after).min(self.lines.len() - 1);
+        let is_long = (first..=last).any(|line| self.line(line).len() > LONG_LINE);
+        let (range, line) = if before == 0 {
+            // Without context miette wants the place itself: the head of the report names it.
+            let end = self.line(last).end.min(end.max(start) + AROUND);
+            (
+                floor(text, start)..floor(text, end).max(floor(text, start)),
+                self.line_of(start),
+            )
+        } else if is_long {
+            let line = self.line_of(start);
+            let whole = self.line(line);
+            let from = start.saturating_sub(AROUND).max(whole.start);
+            let to = (start + span.len().min(AROUND) + AROUND).min(whole.end);
+            let from = floor(text, from);
+            (from..floor(text, to).max(from), line)
+        } else {
+            (self.line(first).start..self.line(last).end, first)
+        };
+        let column = text[self.line(line).start..range.start].chars().count();
+        let data = &text[range.clone()];
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.file.name.clone(),
+            data.as_bytes(),
+            (range.start, range.len()).into(),
+            line,
+            column,
+            data.matches('\n').count() + 1,
+        )))
     }
-    let Ok(text) = std::str::from_utf8(data) else {
-        return whole;
-    };
-    let at = span
-        .offset()
-        .saturating_sub(contents.span().offset())
-        .min(text.len());
-    let boundary = |mut at: usize| {
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let line_start = text[..boundary(at)].rfind('\n').map_or(0, |at| at + 1);
-    let line_end = text[boundary(at)..]
-        .find('\n')
-        .map_or(text.len(), |end| boundary(at) + end);
-    let start = boundary(at.saturating_sub(AROUND).max(line_start));
-    let end = boundary((at + span.len().min(AROUND) + AROUND).min(line_end)).max(start);
-    let cut = SourceSpan::from((contents.span().offset() + start, end - start));
-    (
-        &data[start..end],
-        cut,
-        text[line_start..start].chars().count(),
-    )
 }
 
-fn lines_before(data: &[u8], at: usize) -> usize {
-    data.iter().take(at).filter(|byte| **byte == b'\n').count()
+/// The last boundary of a character at or before `at`.
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 #[cfg(test)]

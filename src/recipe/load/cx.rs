@@ -3,8 +3,13 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::diagnostic::{Code, Finding, Findings, Sources, Span, nearest};
+use crate::recipe::library::Library;
 use crate::recipe::model::{GearKind, Map, Needs};
 use crate::recipe::yaml::{Key, Kind, Node};
+
+/// After so many findings names are no longer looked up for similar ones: many names times many
+/// mistakes take long, and nobody reads them.
+pub(super) const MOST_SUGGESTED: usize = 200;
 
 /// Names that steps refer to, gathered before any step is read.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +34,7 @@ pub(super) struct Import {
 
 /// Reads the parts of one recipe, and goes on after each complaint.
 pub(super) struct Cx<'a> {
+    pub(super) library: &'a Library,
     pub(super) sources: &'a Sources,
     pub(super) findings: &'a mut Findings,
     pub(super) names: &'a Names,
@@ -178,8 +184,12 @@ impl Cx<'_> {
         name: &str,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) {
-        let similar = nearest(name, known.clone());
         let mut finding = Finding::new(code, span, format!("there is no {what} `{name}`"));
+        if self.findings.0.len() > MOST_SUGGESTED {
+            self.push(finding);
+            return;
+        }
+        let similar = nearest(name, known.clone());
         finding = finding.suggest(similar);
         if similar.is_none() {
             let all = crate::diagnostic::list(known, "and");

@@ -46,6 +46,10 @@ pub(super) const STAGES: &[&str] = &[
 /// where there is one, stages are left out.
 pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) -> Option<Recipe> {
     let stem = opened.name.clone();
+    let library = match &opened.folder {
+        Some(folder) => files.library.beside(folder),
+        None => files.library.clone(),
+    };
     let documents = files.chain(opened)?;
     let own = documents.last()?;
     let name = own_name(files, own, &stem);
@@ -53,6 +57,7 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
     let sections = Sections::new(&documents);
     let mut names = Names::default();
     let mut cx = Cx {
+        library: &library,
         sources: &*files.sources,
         findings: &mut *files.findings,
         names: &Names::default(),
@@ -87,6 +92,7 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
         .collect();
     let Cx { imports, .. } = cx;
     let mut cx = Cx {
+        library: &library,
         sources: &*files.sources,
         findings: &mut *files.findings,
         names: &names,

@@ -1,13 +1,14 @@
 //! Parameters by the vocabulary's tables.
 
-use super::cx::Cx;
+use super::cx::{Cx, is_name};
 use super::value::{has_template, is_whole_template};
 use crate::diagnostic::{Code, Finding, Span, list, nearest};
 use crate::recipe::duration;
+use crate::recipe::library::Library;
 use crate::recipe::model::{GearKind, Map, Templated, Tree, TreeKind};
 use crate::recipe::template::Style;
 use crate::recipe::vocabulary::{Fields, MODIFIERS, Param, Shape};
-use crate::recipe::yaml::{Kind, Node};
+use crate::recipe::yaml::{Key, Kind, Node};
 use crate::recipe::{ErrorKind, Value};
 
 impl Cx<'_> {
@@ -53,6 +54,7 @@ impl Cx<'_> {
             }
         }
         self.needed(owner, fields, node, span);
+        self.companions(owner, fields, node);
         params
     }
 
@@ -63,6 +65,48 @@ impl Cx<'_> {
         self.shaped(param.name, &param.shape, value, param.literal)
     }
 
+    /// Complains about parameters that belong to another one that is not there.
+    fn companions(&mut self, owner: &str, fields: &Fields, node: &Node) {
+        for (key, value) in node.entries() {
+            let Some(param) = fields.param(&key.name) else {
+                continue;
+            };
+            if let Some(companion) = param.with
+                && !value.is_null()
+                && node.get(companion).is_none()
+            {
+                self.push(
+                    Finding::new(
+                        Code::Misplaced,
+                        key.span,
+                        format!(
+                            "`{}` has no place in `{owner}` without `{companion}`",
+                            key.name
+                        ),
+                    )
+                    .help(format!("it belongs to `{companion}`")),
+                );
+            }
+        }
+        let bodies = |(key, value): &&(Key, Node)| {
+            fields.at_most_one.contains(&key.name.as_str()) && !value.is_null()
+        };
+        let mut given = node.entries().iter().filter(bodies);
+        if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
+            self.exclusive(first, second);
+        }
+    }
+
+    fn exclusive(&mut self, first: &Key, second: &Key) {
+        let finding = Finding::new(
+            Code::OneOf,
+            second.span,
+            format!("`{}` and `{}` exclude each other", first.name, second.name),
+        )
+        .related(first.span, "given here");
+        self.push(finding);
+    }
+
     /// Complains about what is missing, and about alternatives that stand together.
     fn needed(&mut self, owner: &str, fields: &Fields, node: &Node, span: Span) {
         for param in fields.params.iter().filter(|param| param.required) {
@@ -71,7 +115,7 @@ impl Cx<'_> {
         if fields.one_of.is_empty() {
             return;
         }
-        let given: Vec<&(crate::recipe::yaml::Key, Node)> = node
+        let given: Vec<&(Key, Node)> = node
             .entries()
             .iter()
             .filter(|(key, value)| fields.one_of.contains(&key.name.as_str()) && !value.is_null())
@@ -82,15 +126,7 @@ impl Cx<'_> {
                 let all = list(fields.one_of.iter().copied(), "or");
                 self.complain(Code::OneOf, span, format!("`{owner}` needs one of {all}"));
             }
-            [(first, _), (second, _), ..] => {
-                let finding = Finding::new(
-                    Code::OneOf,
-                    second.span,
-                    format!("`{}` and `{}` exclude each other", first.name, second.name),
-                )
-                .related(first.span, "given here");
-                self.push(finding);
-            }
+            [(first, _), (second, _), ..] => self.exclusive(first, second),
         }
     }
 
@@ -114,10 +150,15 @@ impl Cx<'_> {
         };
         match shape {
             Shape::Any => self.tree(node, Style::Value),
-            Shape::Text | Shape::Asset => self.text(key, node, Style::Value),
+            Shape::Text => self.text(key, node, Style::Value),
+            Shape::Asset => self.asset(key, node),
             Shape::Printed => self.text(key, node, Style::Printed),
             Shape::Shell => self.text(key, node, Style::Shell),
-            Shape::Path | Shape::HostPath => self.path(key, node, Style::Value),
+            Shape::Path => self.path(key, node, Style::Value),
+            Shape::HostPath => {
+                self.host_of_path(node);
+                self.path(key, node, Style::Value)
+            }
             Shape::Url => self.url(key, node),
             Shape::PathOrUrl => {
                 let is_url = node.text().is_some_and(starts_as_url);
@@ -261,6 +302,47 @@ impl Cx<'_> {
                 format!("`{key}` must be a path, which is not empty"),
             );
             return None;
+        }
+        Some(tree)
+    }
+
+    /// `HOST:path`: a name before a colon is a host's.
+    fn host_of_path(&mut self, node: &Node) {
+        let names = self.names;
+        if let Some((host, _)) = node.text().and_then(|text| text.split_once(':'))
+            && is_name(host)
+            && !names.hosts.contains(host)
+        {
+            self.unknown(
+                Code::UnknownHost,
+                node.span,
+                "host",
+                host,
+                names.hosts.iter().map(String::as_str),
+            );
+        }
+    }
+
+    /// The name of a shipped file, which is looked up where it is literal.
+    fn asset(&mut self, key: &str, node: &Node) -> Option<Tree> {
+        let tree = self.text(key, node, Style::Value)?;
+        if let TreeKind::Literal(Value::String(name)) = &tree.kind
+            && self.library.asset(name).is_none()
+        {
+            let similar = Library::shipped_assets()
+                .find(|asset| asset.rsplit('/').next() == name.rsplit('/').next())
+                .or_else(|| nearest(name, Library::shipped_assets()));
+            let mut finding = Finding::new(
+                Code::UnknownAsset,
+                node.span,
+                format!("there is no shipped file `{name}`"),
+            )
+            .suggest(similar);
+            if similar.is_none() {
+                finding = finding
+                    .help("files are named `FOLDER/FILE`, and are in `files/` beside the recipes");
+            }
+            self.push(finding);
         }
         Some(tree)
     }

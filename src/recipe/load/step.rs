@@ -45,8 +45,6 @@ const DRIVER_MODIFIERS: &[&str] = &[
     "timeout",
     "allow_failure",
     "verdict",
-    "parse",
-    "max_output",
 ];
 const PROBE_MODIFIERS: &[&str] = &[
     "name",
@@ -396,7 +394,17 @@ impl Cx<'_> {
             && let Some(Shape::Steps(actions)) =
                 action.fields.param("steps").map(|param| &param.shape)
         {
-            step.inner = self.steps("steps", steps, Place::Probe(actions), defaults);
+            // A `host` beside the `wait` is that of its steps.
+            let mut inner = defaults.clone();
+            if let Some(host) = node.get("host").and_then(Node::text) {
+                inner.host = Some(Spanned::new(host.to_owned(), key.span));
+            }
+            step.inner = self.steps("steps", steps, Place::Probe(actions), &inner);
+            for needs in step.inner.iter().map(|inner| inner.needs.clone()) {
+                for (name, values) in needs {
+                    add_need(&mut step.needs, name, values);
+                }
+            }
         }
     }
 

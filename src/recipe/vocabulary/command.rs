@@ -21,7 +21,9 @@ pub(super) const RUN_FIELDS: Fields = Fields::new(&[
         Shape::Asset,
         "A shipped file, put on the host as a file of its own, run by its `#!` line and removed.",
     ),
-    Param::new("args", Shape::List(&Shape::Text), "The script's arguments.").default("[]"),
+    Param::new("args", Shape::List(&Shape::Text), "The script's arguments.")
+        .with("script")
+        .default("[]"),
     Param::new(
         "input",
         Shape::Text,

@@ -44,7 +44,8 @@ const HTTP_FIELDS: Fields = Fields::new(&[
         "last_event_id",
         Shape::Text,
         "Where a stream of events goes on.",
-    ),
+    )
+    .with("follow"),
     Param::new(
         "redirects",
         Shape::Integer(0, 20),
@@ -57,7 +58,8 @@ const HTTP_FIELDS: Fields = Fields::new(&[
         "A CA certificate (PEM) that is trusted too.",
     ),
 ])
-.short("url");
+.short("url")
+.at_most_one(&["json", "body", "form", "multipart"]);
 
 pub(super) const HTTP: Action = Action::new("http", "Makes an HTTP request.", HTTP_FIELDS)
     .progress()
@@ -116,17 +118,20 @@ pub(super) const WAIT: Action = {
                 Shape::Boolean,
                 "With `ssh`: our key is put there by password.",
             )
+            .with("ssh")
             .default("false"),
             Param::new(
                 "changed_since",
                 Shape::Text,
                 "With `ssh`: a boot id that must have changed.",
-            ),
+            )
+            .with("ssh"),
             Param::new(
                 "down",
                 Shape::Boolean,
                 "With `ping`: wait until it is gone.",
             )
+            .with("ping")
             .default("false"),
             Param::new(
                 "until",

@@ -76,6 +76,8 @@ pub struct Fields {
     pub params: &'static [Param],
     /// Of these exactly one is given.
     pub one_of: &'static [&'static str],
+    /// Of these at most one is given.
+    pub at_most_one: &'static [&'static str],
 }
 
 impl Fields {
@@ -86,6 +88,7 @@ impl Fields {
             short_list: None,
             params,
             one_of: &[],
+            at_most_one: &[],
         }
     }
 
@@ -101,6 +104,11 @@ impl Fields {
 
     pub(super) const fn one_of(mut self, names: &'static [&'static str]) -> Self {
         self.one_of = names;
+        self
+    }
+
+    pub(super) const fn at_most_one(mut self, names: &'static [&'static str]) -> Self {
+        self.at_most_one = names;
         self
     }
 
@@ -123,6 +131,8 @@ pub struct Param {
     pub literal: bool,
     /// What counts where it is not given, as a recipe would write it.
     pub default: Option<&'static str>,
+    /// The parameter beside which alone it makes sense.
+    pub with: Option<&'static str>,
     /// What it is for.
     pub doc: &'static str,
 }
@@ -139,6 +149,7 @@ impl Param {
                 Shape::Host | Shape::Gear(_) | Shape::Kind | Shape::Kinds | Shape::Steps(_)
             ),
             default: None,
+            with: None,
             doc,
         }
     }
@@ -150,6 +161,11 @@ impl Param {
 
     pub(super) const fn literal(mut self) -> Self {
         self.literal = true;
+        self
+    }
+
+    pub(super) const fn with(mut self, name: &'static str) -> Self {
+        self.with = Some(name);
         self
     }
 

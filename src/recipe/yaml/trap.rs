@@ -78,9 +78,7 @@ pub(super) fn explain(info: &str, text: &str, offset: usize) -> Explained {
         help,
         range,
     };
-    if info.contains("tabs")
-        || line[..offset - start].contains('\t') && line.trim_start().is_empty()
-    {
+    if info.contains("tabs") || line.contains('\t') && line.trim().is_empty() {
         return syntax(
             "a tab in the indentation",
             Some("YAML is indented with spaces"),
