@@ -95,8 +95,8 @@ impl Download {
     async fn execute(&self, cx: &StepContext) -> Performed {
         let what = format!("{} can't be written", self.to);
         let failed = |error: io::Error| StepError::io(format!("{what}: {error}"));
-        if self.path.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        if self.path.exists() && !self.path.is_file() {
+            return Err(failed(io::Error::other("what is there is no file")));
         }
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).await.map_err(failed)?;

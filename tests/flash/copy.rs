@@ -113,6 +113,7 @@ async fn what_goes_wrong_has_its_kind() {
     let Some(sshd) = Sshd::start() else { return };
     let bench = bench(&sshd);
     bench.put("here", "x");
+    let far = tempfile::tempdir().unwrap();
     #[track_caller]
     fn case(done: &Done, kind: &str, part: &str) {
         let (found, message) = done.error();
@@ -125,6 +126,10 @@ async fn what_goes_wrong_has_its_kind() {
     case(&copy(&bench, none).await, "io", "no such file");
     let none = json!({"from": "here", "to": "control:/no/such/folder/x"});
     case(&copy(&bench, none).await, "io", "no folder");
+    let device = far.path().join("device");
+    crate::image::run(crate::image::program("mkfifo").arg(&device));
+    let onto = json!({"from": "here", "to": format!("control:{}", device.display())});
+    case(&copy(&bench, onto).await, "io", "is no file");
     let none = json!({"from": "here", "to": "nobody:/x"});
     case(&copy(&bench, none).await, "input", "nobody");
     let none = json!({"from": "here", "to": "../x"});

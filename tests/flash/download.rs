@@ -139,6 +139,8 @@ async fn what_goes_wrong_has_its_kind() {
     assert_eq!(done.error().0, "unreachable");
     let done = download(&bench, json!({"url": url, "to": "../image"})).await;
     assert_eq!(done.error().0, "input");
+    let to = json!({"url": url, "to": "/dev/null"});
+    assert_eq!(download(&bench, to).await.error().0, "io");
     bench.put("file", "x");
     let done = download(&bench, json!({"url": url, "to": "file/image"})).await;
     assert_eq!(done.error().0, "io");

@@ -11,6 +11,8 @@ if test -d "$path"; then
     path=${path%/}/$5
     test ! -d "$path" || fail "$path is a folder"
 fi
+# What would take the place of a device is a file of its name.
+test ! -e "$path" || test -f "$path" || fail "$path is no file"
 case $path in
 */*) folder=${path%/*}/ ;;
 *) folder=./ ;;
