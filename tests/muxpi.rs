@@ -272,6 +272,28 @@ fn an_attachment_is_written_and_a_page_says_that_the_board_is_up() {
 }
 
 #[test]
+fn the_control_host_is_power_cycled_while_the_board_is_off() {
+    let Some(mut lab) = MuxpiLab::new(Board::Dead, 8) else {
+        return;
+    };
+    let (_, packed) = plain_image(&lab.file(""), 4);
+    let web = Web::serve(packed);
+    for name in ["off", "cycle", "on"] {
+        lab.install(name, "echo \"${0##*/}\" >>\"$LAB/mux\"\n");
+    }
+    lab.device("poweroff_script", json!([lab.file("bin/off")]));
+    lab.device("control_host_reboot_script", json!([lab.file("bin/cycle")]));
+    lab.device("poweron_script", json!([lab.file("bin/on")]));
+    lab.run(&json!({
+        "url": web.url("image.zst"),
+        "create_user": false,
+        "boot_check_url": web.url("up"),
+    }))
+    .ends_with(0);
+    assert_eq!(lab.mux(), ["off", "cycle", "on", "-ts", "-dut"]);
+}
+
+#[test]
 fn a_power_switch_that_fails_is_46() {
     let Some(lab) = MuxpiLab::new(AT_ONCE, 8) else {
         return;

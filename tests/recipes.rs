@@ -1,8 +1,18 @@
 //! The recipes that ship, and the one in the README.
+#![allow(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says so when it fails or is skipped"
+)]
+
+#[path = "support/sshd.rs"]
+mod sshd;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use sshd::Sshd;
 
 fn tf_engine(args: &[&str], dir: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tf-engine"))
@@ -100,4 +110,130 @@ fn the_fake_connector_prints_what_it_was_given() {
         said.contains("\n{\n    \"distro\": \"noble\"\n}\n"),
         "{said}"
     );
+}
+
+#[test]
+fn test_commands_run_as_scripts_and_the_first_that_fails_is_the_status() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(
+        folder.path().join("device.yaml"),
+        "device_ip: 127.0.0.1\nenv: {PORT: 22}\n",
+    )
+    .expect("a config");
+    let case = |test_cmds: &str, status: i32| {
+        let job = format!(r#"{{"test_data": {{"test_cmds": {test_cmds}}}}}"#);
+        fs::write(folder.path().join("testflinger.json"), job).expect("a job");
+        let run = tf_engine(
+            &[
+                "run",
+                "noprovision",
+                "--stage",
+                "runtest",
+                "-c",
+                "device.yaml",
+            ],
+            folder.path(),
+        );
+        assert_eq!(run.status.code(), Some(status), "{test_cmds}: {run:?}");
+    };
+    case(r#""[[ $PORT = 22 ]]\ntouch bash""#, 0);
+    assert!(folder.path().join("bash").exists());
+    case(r##""#!/bin/sh\nexit 7""##, 7);
+    case(r#"["touch first", "exit 3", "exit 4", "touch last"]"#, 3);
+    assert!(folder.path().join("last").exists());
+    // What takes a board out of service is not a test's to say.
+    case(r#""exit 46""#, 1);
+    case("null", 2);
+}
+
+#[test]
+fn a_reservation_is_announced_as_programs_look_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(
+        folder.path().join("device.yaml"),
+        "{device_ip: 10.1.2.3, serial_host: ser, serial_port: 7001}",
+    )
+    .expect("a config");
+    fs::write(
+        folder.path().join("testflinger.json"),
+        r#"{"job_id": "7", "reserve_data": {"ssh_keys": [], "timeout": 1}}"#,
+    )
+    .expect("a job");
+    let run = tf_engine(
+        &[
+            "run",
+            "noprovision",
+            "--stage",
+            "reserve",
+            "-c",
+            "device.yaml",
+        ],
+        folder.path(),
+    );
+    let said = succeeds(&run);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "*** TESTFLINGER SYSTEM RESERVED ***",
+            "You can now connect to ubuntu@10.1.2.3",
+            "Serial access is available via: telnet ser 7001",
+        ]
+    );
+    assert!(
+        lines[3].starts_with("Current time:           [20"),
+        "{said}"
+    );
+    assert!(
+        lines[4].starts_with("Reservation expires at: [20"),
+        "{said}"
+    );
+    assert_eq!(
+        lines[5..],
+        [
+            "Reservation will automatically timeout in 1 seconds",
+            "To end the reservation sooner use: testflinger-cli cancel 7",
+        ]
+    );
+}
+
+#[test]
+fn a_board_that_answers_is_used_as_it_is_and_one_that_does_not_is_reset() {
+    let Some(mut board) = Sshd::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join(".ssh");
+    fs::create_dir(&home).expect("a folder");
+    fs::copy(board.client_key(), home.join("id_ed25519")).expect("a key");
+    let config = |reboot: &str| {
+        let port = board.port();
+        let text = format!("device_ip: 127.0.0.1\ndevice_port: {port}\n{reboot}\n");
+        fs::write(folder.path().join("device.yaml"), text).expect("a config");
+    };
+    let job = format!(
+        r#"{{"test_data": {{"test_username": "{}"}}}}"#,
+        board.user()
+    );
+    fs::write(folder.path().join("testflinger.json"), job).expect("a job");
+    let run = || {
+        Command::new(env!("CARGO_BIN_EXE_tf-engine"))
+            .args(["run", "noprovision", "-c", "device.yaml"])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .env_remove("SSH_AUTH_SOCK")
+            .env_remove("XDG_STATE_HOME")
+            .output()
+            .expect("tf-engine can be executed")
+    };
+    config("reboot_script: 'touch reset'");
+    succeeds(&run());
+    assert!(!folder.path().join("reset").exists());
+
+    config("");
+    board.stop();
+    let ended = run();
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(said.contains("the lab has no reboot_script"), "{said}");
 }
