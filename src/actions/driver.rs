@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::bounded::within;
-use super::{Assigned, Lab, Note, Output, PlanContext, Request, StepContext, StepError, registry};
+use super::{
+    Assigned, Lab, Note, Output, Performed, PlanContext, Request, StepContext, StepError, registry,
+};
 use crate::diagnostic::Spanned;
 use crate::recipe::model::{AllowFailure, Driver, Items, Step, StepTimeout};
 use crate::recipe::template::Context;
@@ -35,7 +37,8 @@ impl Part {
         })
     }
 
-    async fn perform(self, cx: &StepContext) -> Result<Option<Output>, StepError> {
+    /// Does it. A forgiven failure is no error, but no output either.
+    async fn perform(self, cx: &StepContext) -> Result<Performed, StepError> {
         for what in self.request.describe() {
             cx.notes.say(Note::Doing(cx.lab.mask(&what))).await;
         }
@@ -48,7 +51,7 @@ impl Part {
         })
         .await;
         let error = match done {
-            Ok(output) => return Ok(Some(output)),
+            Ok(output) => return Ok(Ok(output)),
             Err(error) if expired && !cx.stop.ask.is_cancelled() => StepError {
                 kind: match error.kind {
                     // A request that may have had its effect.
@@ -72,7 +75,7 @@ impl Part {
         if forgiven {
             let warning = format!("forgiven: {}", error.message);
             cx.notes.say(Note::Warning(warning)).await;
-            return Ok(None);
+            return Ok(Err(error));
         }
         Err(StepError {
             message: format!("step `{}`: {}", self.step.name, error.message),
@@ -159,7 +162,7 @@ impl Drive {
     pub(super) async fn perform(self, cx: &StepContext) -> Result<String, StepError> {
         let mut printed = String::new();
         for part in self.parts {
-            if let Some(output) = part.perform(cx).await? {
+            if let Ok(output) = part.perform(cx).await? {
                 printed = printed_by(&output.value);
             }
         }
@@ -227,6 +230,7 @@ impl Steps {
         Ok(last)
     }
 
+    /// Does one step; answers with its output, the last item's of a list.
     async fn step(
         &mut self,
         step: &Arc<Step>,
@@ -234,14 +238,15 @@ impl Steps {
     ) -> Result<Option<Output>, StepError> {
         let Some(items) = &step.for_each else {
             let begun = Instant::now();
-            let done = self.once(step, cx).await?;
-            if let Some(output) = &done
-                && let Some(name) = &step.save
-            {
-                let value = saved(output, begun.elapsed(), None);
-                self.assign(&name.value, value, output.secret);
+            let Some(done) = self.once(step, cx).await? else {
+                return Ok(None);
+            };
+            if let Some(name) = &step.save {
+                let secret = done.as_ref().is_ok_and(|output| output.secret);
+                let value = saved(step, &done, begun.elapsed(), None);
+                self.assign(&name.value, value, secret);
             }
-            return Ok(done);
+            return Ok(done.ok());
         };
         let items = match items {
             Items::List(tree) => tree.render(&self.context)?,
@@ -262,23 +267,17 @@ impl Steps {
             }
             self.context.set("index", json!(index));
             let begun = Instant::now();
-            match self.once(step, cx).await {
-                Ok(None) => {}
-                Ok(Some(output)) => {
-                    secret |= output.secret;
-                    all.push(saved(&output, begun.elapsed(), Some((index, item))));
-                    last = Some(output);
-                }
+            let done = match self.once(step, cx).await {
+                Ok(None) => continue,
+                Ok(Some(done)) => done,
                 Err(error) if step.continue_on_item_error && error.kind != ErrorKind::Cancelled => {
-                    all.push(json!({
-                        "ok": false,
-                        "error": {"kind": error.kind.word(), "message": error.message},
-                        "item": item,
-                        "index": index,
-                    }));
+                    Err(error)
                 }
                 Err(error) => return Err(error),
-            }
+            };
+            secret |= done.as_ref().is_ok_and(|output| output.secret);
+            all.push(saved(step, &done, begun.elapsed(), Some((index, item))));
+            last = done.ok().or(last);
         }
         // `item` and `index` are those of a `for_each` around the whole again.
         self.context = before;
@@ -296,11 +295,12 @@ impl Steps {
         Ok(last)
     }
 
+    /// One item, or the step as a whole; `None` where its guard does not hold.
     async fn once(
         &mut self,
         step: &Arc<Step>,
         cx: &StepContext,
-    ) -> Result<Option<Output>, StepError> {
+    ) -> Result<Option<Performed>, StepError> {
         introduce_host(&cx.lab, cx.home.as_deref(), step, &mut self.context);
         let runs = step.when.as_ref().map(|when| when.truth(&self.context));
         if runs.transpose()? == Some(false) {
@@ -317,12 +317,12 @@ impl Steps {
             ..cx.clone()
         };
         let done = part.perform(&within).await?;
-        if let Some(output) = &done {
+        if let Ok(output) = &done {
             for assigned in output.vars.clone() {
                 self.assign(&assigned.name, assigned.value, assigned.secret);
             }
         }
-        Ok(done)
+        Ok(Some(done))
     }
 
     fn assign(&mut self, name: &str, value: Value, secret: bool) {
@@ -336,14 +336,31 @@ impl Steps {
     }
 }
 
-/// An output as it is saved.
-fn saved(output: &Output, took: Duration, item: Option<(usize, &Value)>) -> Value {
-    let mut fields = match &output.value {
-        Value::Object(fields) => fields.clone(),
-        _ => serde_json::Map::new(),
+/// What came of a step, as it is saved (LANGUAGE.md, section 10.1).
+fn saved(step: &Step, done: &Performed, took: Duration, item: Option<(usize, &Value)>) -> Value {
+    let mut fields = match done {
+        Ok(Output {
+            value: Value::Object(fields),
+            ..
+        }) => fields.clone(),
+        Ok(_) => serde_json::Map::new(),
+        Err(_) => {
+            let none = step.action.output.iter();
+            none.map(|field| ((*field).to_owned(), Value::Null))
+                .collect()
+        }
     };
-    fields.insert("ok".to_owned(), json!(true));
-    fields.insert("error".to_owned(), Value::Null);
+    let error = match done {
+        Ok(_) => Value::Null,
+        Err(error) => json!({
+            "kind": error.kind.word(),
+            "message": error.message,
+            "step": step.name,
+            "output": error.output,
+        }),
+    };
+    fields.insert("ok".to_owned(), json!(done.is_ok()));
+    fields.insert("error".to_owned(), error);
     fields.insert("duration".to_owned(), json!(took.as_secs_f64()));
     fields.insert("tries".to_owned(), json!(1));
     if let Some((index, item)) = item {

@@ -96,21 +96,19 @@ impl Run {
     }
 
     pub(super) fn describe(&self) -> Vec<String> {
-        let mut shown = String::new();
-        for (name, value) in &self.modifiers.env {
-            match value {
-                Some(value) => {
-                    shown.push_str(&format!("{name}={} ", words(std::slice::from_ref(value))));
-                }
-                None => shown.push_str(&format!("-u {name} ")),
-            }
-        }
-        shown.push_str(&self.shown());
-        if let Some(cwd) = &self.cwd {
-            shown = format!("cd {} && {shown}", words(&[Text::plain(cwd)]));
-        }
-        if let Some(path) = &self.output_to {
-            shown.push_str(&format!(" > {}", path.display()));
+        let mut with = Vec::new();
+        with.extend(self.cwd.as_ref().map(|cwd| format!("in {cwd}")));
+        with.extend(self.modifiers.env.iter().map(|(name, value)| match value {
+            Some(value) => format!("{name}={}", words(std::slice::from_ref(value))),
+            None => format!("without {name}"),
+        }));
+        let input = self.input.as_ref();
+        with.extend(input.map(|input| format!("input of {} bytes", input.value.len())));
+        let output = self.output_to.as_ref();
+        with.extend(output.map(|path| format!("output to {}", path.display())));
+        let mut shown = self.shown();
+        if !with.is_empty() {
+            shown.push_str(&format!("  ({})", with.join(", ")));
         }
         vec![self.place.describe(&shown)]
     }

@@ -180,7 +180,19 @@ async fn the_environment_the_folder_and_the_input_are_as_asked() {
         "run",
         json!({"shell": "cat; echo $A-${HOME-unset}; basename $PWD", "input": "in\n", "cwd": "sub"}),
     );
-    let done = bench.perform(run.env(json!({"A": 5, "HOME": null}))).await;
+    let run = run.env(json!({"A": 5, "HOME": null}));
+    let shown = bench.describe(run.clone()).expect("it can be planned");
+    let with = format!(
+        "in {}/sub, A=5, without HOME, input of 3 bytes",
+        bench.dir().display()
+    );
+    assert_eq!(
+        shown,
+        [format!(
+            "cat; echo $A-${{HOME-unset}}; basename $PWD  ({with})"
+        )]
+    );
+    let done = bench.perform(run).await;
     assert_eq!(done.field("stdout"), "in\n5-unset\nsub\n");
 }
 

@@ -177,6 +177,27 @@ async fn steps_are_one_probe_and_what_they_save_is_kept() {
 }
 
 #[tokio::test]
+async fn a_forgiven_step_of_a_probe_is_saved_as_such() {
+    let bench = Bench::new().ready();
+    let inner = vec![
+        step("run", json!({"shell": "exit {{ item }}"}))
+            .for_each(json!([0, 4]))
+            .forgiven()
+            .save("ran"),
+        step(
+            "assert",
+            json!({"that": "vars.ran[0].ok and not vars.ran[1].ok"}),
+        ),
+        step(
+            "assert",
+            json!({"that": "vars.ran[1].error.kind == 'exit' and vars.ran[1].exit is none"}),
+        ),
+    ];
+    let done = bench.perform(wait(json!({})).inner(inner)).await;
+    assert_eq!(done.field("probes"), 1);
+}
+
+#[tokio::test]
 async fn this_machine_answers_pings() {
     let bench = Bench::new().ready();
     let done = bench.perform(wait(json!({"ping": "127.0.0.1"}))).await;

@@ -327,6 +327,7 @@ pub(crate) trait Modify {
     fn timeout(self, millis: u64) -> Step;
     fn inner(self, steps: Vec<Step>) -> Step;
     fn for_each(self, items: Value) -> Step;
+    fn forgiven(self) -> Step;
 }
 
 impl Modify for Step {
@@ -385,6 +386,11 @@ impl Modify for Step {
 
     fn inner(mut self, steps: Vec<Step>) -> Step {
         self.inner = steps.into_iter().map(Arc::new).collect();
+        self
+    }
+
+    fn forgiven(mut self) -> Step {
+        self.allow_failure = AllowFailure::All;
         self
     }
 
