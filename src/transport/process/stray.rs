@@ -26,6 +26,17 @@ const GRACE: Duration = Duration::from_millis(500);
 /// hang in the kernel.
 const PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
+/// A process may end while it is looked at, and what it had started then comes to us after the look.
+/// So there must be nothing in two looks in a row.
+const CLEAR_LOOKS: u32 = 2;
+
+/// What one look has found.
+#[derive(Default)]
+struct Found {
+    living: Vec<Pid>,
+    /// Whether one had ended, and was reaped.
+    reaped: bool,
+}
 
 /// Whose processes a search is after.
 pub(super) struct Search<'a> {
@@ -45,18 +56,24 @@ impl Search<'_> {
     pub(super) async fn end_all(&self, kill: &CancellationToken) {
         let begun = Instant::now();
         let mut asked = HashSet::new();
+        let mut clear = 0;
         loop {
-            let found = self.find();
-            if found.is_empty() && test_kill_process_group(self.group).is_err() {
-                return;
+            let Found { living, reaped } = self.find();
+            if living.is_empty() && !reaped && test_kill_process_group(self.group).is_err() {
+                clear += 1;
+                if clear == CLEAR_LOOKS {
+                    return;
+                }
+                continue;
             }
+            clear = 0;
             let elapsed = begun.elapsed();
             if elapsed >= GRACE + PATIENCE {
                 return;
             }
             if kill.is_cancelled() || elapsed >= GRACE {
                 let _ = kill_process_group(self.group, Signal::KILL);
-                for &pid in &found {
+                for &pid in &living {
                     let _ = kill_process(pid, Signal::KILL);
                 }
             } else {
@@ -64,7 +81,7 @@ impl Search<'_> {
                     let _ = kill_process_group(self.group, Signal::TERM);
                 }
                 asked.insert(self.group);
-                for &pid in &found {
+                for &pid in &living {
                     if asked.insert(pid) && !self.in_group(pid) {
                         let _ = kill_process(pid, Signal::TERM);
                     }
@@ -74,20 +91,21 @@ impl Search<'_> {
         }
     }
 
-    /// Living strays. Dead ones are reaped on the way.
-    fn find(&self) -> Vec<Pid> {
+    fn find(&self) -> Found {
         let own = lock(self.own);
-        let mut living = Vec::new();
+        let mut found = Found::default();
         for pid in children_of_this_process() {
             let spared = u32::try_from(pid.as_raw_pid()).is_ok_and(|pid| own.contains(&pid));
             if spared || !self.is_stray(pid) {
                 continue;
             }
-            if !matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(Some(_))) {
-                living.push(pid);
+            if matches!(waitpid(Some(pid), WaitOptions::NOHANG), Ok(Some(_))) {
+                found.reaped = true;
+            } else {
+                found.living.push(pid);
             }
         }
-        living
+        found
     }
 
     fn is_stray(&self, pid: Pid) -> bool {
