@@ -96,7 +96,7 @@ impl SshHost {
         stop: &Stop,
     ) -> Result<Ended, Fault> {
         let word = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
-        let text = script::wrap(&command, &word)?;
+        let text = script::wrap(&command, &word, link.has_posix_login())?;
         let (mut read, write) = channel.split();
         tokio::select! {
             biased;
@@ -152,7 +152,7 @@ impl SshHost {
                 () = finish(&mut signalling), if signalling.is_some() => signalling = None,
                 () = until(deadline), if deadline.is_some() => break,
             }
-            guard.pid = running.pid();
+            guard.pid = running.pid(link);
             if running.ended.is_some() {
                 continue;
             }
@@ -188,7 +188,7 @@ impl SshHost {
         match running.said {
             Some(Report::NoFolder) => return Err(self.no_folder(command.cwd.as_deref())),
             Some(Report::NoProgram) => return Err(self.no_program(&command.program)),
-            Some(Report::Pid(_)) | None => {}
+            Some(Report::Started { .. }) | None => {}
         }
         if let Some(error) = broken {
             return Err(Fault::io(format!(
@@ -337,9 +337,13 @@ impl Running {
         Took::Part
     }
 
-    fn pid(&self) -> Option<u32> {
+    /// The process, once it is known; what else was said is noted for later commands.
+    fn pid(&self, link: &Link) -> Option<u32> {
         match self.said {
-            Some(Report::Pid(pid)) => Some(pid),
+            Some(Report::Started { pid, posix_login }) => {
+                link.note_login(posix_login);
+                Some(pid)
+            }
             Some(Report::NoFolder | Report::NoProgram) | None => None,
         }
     }

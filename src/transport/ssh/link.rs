@@ -1,6 +1,7 @@
 //! One connection: made, authenticated, noticed when it drops.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(super) struct Link {
     handle: Handle<Client>,
     cut: CancellationToken,
     seen: Arc<Seen>,
+    posix_login: AtomicBool,
     /// The connection that this one goes through.
     _via: Option<Arc<Link>>,
 }
@@ -129,6 +131,7 @@ impl Link {
             handle,
             cut,
             seen,
+            posix_login: AtomicBool::new(false),
             _via: via,
         })
     }
@@ -140,6 +143,15 @@ impl Link {
     /// Why the connection ended, in words, if it is known to have.
     pub(super) fn end(&self) -> Option<String> {
         Seen::get(&self.seen.end)
+    }
+
+    /// Whether a command has told that the login's shell is a POSIX one.
+    pub(super) fn has_posix_login(&self) -> bool {
+        self.posix_login.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_login(&self, is_posix: bool) {
+        self.posix_login.store(is_posix, Ordering::Relaxed);
     }
 
     pub(super) fn host_key(&self) -> Option<HostKey> {

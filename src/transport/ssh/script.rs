@@ -1,7 +1,8 @@
 //! The shell text that a remote command is wrapped in.
 //!
 //! A server runs a command as the login's own shell does; all that is asked of that shell is to
-//! understand single and double quotes. It replaces itself with `sh`, which sets the environment,
+//! understand single and double quotes. It replaces itself with `sh` (unless a command before has
+//! told that the login's shell will do, which saves a millisecond). That one sets the environment,
 //! enters the folder, sees that the program is there, says its process id on standard error and
 //! replaces itself with the command. sshd has made that process the leader of a group
 //! (`session.c`: `setsid`), other servers may not have (Dropbear): then `setsid` does, where it is
@@ -22,11 +23,11 @@ const LEAD: &str = "tfe_lead=; if { read -r tfe_stat </proc/$$/stat; } 2>/dev/nu
 /// A line that has got longer than this without ending is not ours.
 const LONGEST_REPORT: usize = 64;
 
-/// The text to execute for a command.
+/// The text to execute for a command; `direct` if the login's shell is known to be a POSIX one.
 ///
 /// # Errors
 /// `Input`: the command makes no sense, or is too long.
-pub(super) fn wrap(command: &Command, word: &str) -> Result<String, Fault> {
+pub(super) fn wrap(command: &Command, word: &str, direct: bool) -> Result<String, Fault> {
     command.check_env()?;
     let argv = command.program.argv()?;
     let mut script = String::new();
@@ -64,10 +65,14 @@ pub(super) fn wrap(command: &Command, word: &str) -> Result<String, Fault> {
     }
     let quoted: Vec<String> = argv.iter().map(|argument| quote(argument)).collect();
     script.push_str(&format!(
-        "{LEAD}echo {word} $$ >&2; exec $tfe_lead {}",
+        "{LEAD}echo {word} $$ ${{SHELL##*/}} >&2; exec $tfe_lead {}",
         quoted.join(" ")
     ));
-    let text = format!("exec sh -c {}", quote(&script));
+    let text = if direct {
+        script
+    } else {
+        format!("exec sh -c {}", quote(&script))
+    };
     if text.len() > LONGEST {
         return Err(Fault::input(format!(
             "the command is too long to be sent: {} bytes with its quotes, and {LONGEST} is the \
@@ -118,12 +123,35 @@ pub(super) fn quote(text: &str) -> String {
 /// What the wrapper said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
-    /// The command begins; this is its process, and its group.
-    Pid(u32),
+    /// The command begins.
+    Started {
+        /// Its process, and its group.
+        pid: u32,
+        /// Whether the login's shell is one that reads this script as `sh` does.
+        posix_login: bool,
+    },
     /// The folder can't be entered. Nothing was started.
     NoFolder,
     /// There is no such program, or it can't be executed. Nothing was started.
     NoProgram,
+}
+
+/// Shells that read the wrapper as `sh` does.
+const POSIX_SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
+
+fn read_report(said: &str) -> Option<Report> {
+    match said {
+        "cwd" => Some(Report::NoFolder),
+        "program" => Some(Report::NoProgram),
+        _ => {
+            let (pid, shell) = said.split_once(' ').unwrap_or((said, ""));
+            let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
+            Some(Report::Started {
+                pid,
+                posix_login: POSIX_SHELLS.contains(&shell),
+            })
+        }
+    }
 }
 
 /// Takes the wrapper's report out of standard error.
@@ -171,12 +199,7 @@ impl ReportReader {
         let after = self.held.split_off(end + 1);
         let line = std::mem::take(&mut self.held);
         let said = line.get(self.word.len()..end).unwrap_or_default();
-        let report = match std::str::from_utf8(said) {
-            Ok("cwd") => Some(Report::NoFolder),
-            Ok("program") => Some(Report::NoProgram),
-            Ok(number) => number.parse().ok().filter(|pid| *pid > 1).map(Report::Pid),
-            Err(_) => None,
-        };
+        let report = std::str::from_utf8(said).ok().and_then(read_report);
         if !after.is_empty() {
             pass(&after);
         }
@@ -244,7 +267,7 @@ mod tests {
             shell: Shell::Sh,
             text: "x".repeat(200_000),
         });
-        let fault = wrap(&command, "w").unwrap_err();
+        let fault = wrap(&command, "w", false).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Input);
         assert!(fault.message.contains("131071"), "{fault}");
     }
@@ -266,8 +289,10 @@ mod tests {
                 (report, left)
             );
         }
-        case("w0rd 42\nhello", Some(Report::Pid(42)), "hello");
-        case("motd w0rw0rd 42\n", Some(Report::Pid(42)), "motd w0r");
+        let started = |pid, posix_login| Some(Report::Started { pid, posix_login });
+        case("w0rd 42\nhello", started(42, false), "hello");
+        case("w0rd 42 bash\nhello", started(42, true), "hello");
+        case("motd w0rw0rd 42 fish\n", started(42, false), "motd w0r");
         case("w0rd cwd\n", Some(Report::NoFolder), "");
         case("w0rd program\nx", Some(Report::NoProgram), "x");
         case("nothing of the kind w0r", None, "nothing of the kind w0r");
