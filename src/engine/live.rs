@@ -478,3 +478,41 @@ fn stalled(bound: Duration, result: Performed) -> StepError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_try_that_panics_is_an_error_and_not_a_success() {
+        let empty: Vec<Performed> = Vec::new();
+        let panicking = async move { empty.into_iter().next().expect("a fault of ours") };
+        let mut work = Work::Task(tokio::spawn(panicking));
+        let error = over(Some(&mut work)).await.expect_err("it panicked");
+        assert_eq!(error.kind, ErrorKind::Io);
+        assert!(error.message.contains("tf-engine itself failed"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_try_that_does_not_end_when_killed_is_cut_off() {
+        let (_notes, said) = Notes::channel(1);
+        let mut running = Running {
+            id: TryId(0),
+            step: StepId(0),
+            name: NamedStep {
+                state: "/".into(),
+                place: "/:do.0".into(),
+                name: "run".into(),
+            },
+            work: Work::Task(tokio::spawn(std::future::pending())),
+            stop: Stop::new(),
+            notes: said,
+            scope: ScopeWork::default(),
+            stopping: true,
+            stall: None,
+        };
+        let error = running.kill().await.expect_err("it never ends");
+        assert_eq!(error.kind, ErrorKind::Lost);
+        assert!(running.stop.kill.is_cancelled());
+    }
+}

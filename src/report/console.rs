@@ -263,14 +263,10 @@ impl Sink for Console {
             Said::Note(Note::Progress(now)) => {
                 if let Some(running) = &mut self.running {
                     match &mut running.progress {
-                        Some(transfer) => transfer.now = *now,
-                        None => {
-                            running.progress = Some(Transfer {
-                                now: *now,
-                                measured: (saying.at, now.done),
-                                rate: 0.0,
-                            });
-                        }
+                        // A new pass (reading back what was written) begins at nought again.
+                        Some(transfer) if now.done >= transfer.now.done => transfer.now = *now,
+                        Some(transfer) => *transfer = Transfer::new(saying.at, *now),
+                        None => running.progress = Some(Transfer::new(saying.at, *now)),
                     }
                 }
             }
@@ -285,13 +281,10 @@ impl Sink for Console {
             transfer.measure(now);
         }
         if self.look.live {
-            let place = format!(
-                "{} {}",
-                running.step.state.trim_start_matches('/'),
-                running.step.name
-            );
-            let text = format!("{place}: {}", running.state(now));
-            self.writer.live(Some(text));
+            let text = format!("{}: {}", running.step.name, running.state(now));
+            let state = running.step.state.clone();
+            let place = self.place(&state);
+            self.writer.live(Some(format!("{place} {text}")));
             return;
         }
         let every = if running.progress.is_some() || running.action == "wait" {
@@ -332,6 +325,14 @@ impl Reader for Console {
 }
 
 impl Transfer {
+    fn new(at: Moment, now: Progress) -> Self {
+        Self {
+            now,
+            measured: (at, now.done),
+            rate: 0.0,
+        }
+    }
+
     /// Weighs the rate since the last measurement with the one before, a second's worth at least.
     fn measure(&mut self, now: Moment) {
         let (at, done) = self.measured;

@@ -70,7 +70,8 @@ impl Writer {
                 Outputs {
                     log: Some(log),
                     plain: Some(plain),
-                    bar: live.then(bar),
+                    live,
+                    bar: None,
                 }
                 .write(&queue, &counter);
                 let _ = done.send(());
@@ -150,6 +151,8 @@ fn bar() -> ProgressBar {
 struct Outputs {
     log: Option<Box<dyn Write + Send>>,
     plain: Option<Box<dyn Write + Send>>,
+    live: bool,
+    /// While there is a line that is drawn anew.
     bar: Option<ProgressBar>,
 }
 
@@ -183,14 +186,14 @@ impl Outputs {
         }
     }
 
-    fn live(&self, text: Option<String>) {
-        match (&self.bar, text) {
-            (Some(bar), Some(text)) => {
-                bar.set_message(text);
-                bar.tick();
+    fn live(&mut self, text: Option<String>) {
+        match text {
+            Some(text) if self.live => self.bar.get_or_insert_with(bar).set_message(text),
+            _ => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
             }
-            (Some(bar), None) => bar.finish_and_clear(),
-            (None, _) => {}
         }
     }
 }
