@@ -4,6 +4,10 @@
 //! parameters: what will be sent, and what a dry run prints. A real run performs *that same value*.
 //! An action never retries and never sleeps without watching [`StepContext::stop`]; bounds are the
 //! machine's business, and arrive as that token.
+//!
+//! What is secret never leaves an action in the clear: a parameter that a secret went into is shown
+//! as a whole by [`fields::Text::shown`], and text from outside (output, answers) goes through
+//! [`Lab::mask`] before it becomes a note, an error or an output.
 
 mod assert;
 mod authorize;
