@@ -128,7 +128,7 @@ fn real(written: &Value, items: bool) -> Value {
     );
     step.insert("name".into(), name.into());
     step.insert("parse".into(), "json".into());
-    step.insert("stall".into(), "1s".into());
+    step.insert("stall".into(), "3s".into());
     Value::Object(step)
 }
 
