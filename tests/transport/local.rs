@@ -318,11 +318,18 @@ async fn a_dropped_future_kills_its_command() {
 async fn a_sole_run_also_ends_what_hid_its_environment() {
     // In a process of its own: this one has children that are other tests'.
     if let Some(dir) = std::env::var_os("SOLE_RUN") {
+        let mut inherited = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
         let local = Local::sole(dir);
         let mut output = Output::new();
         let command = Command::new(sh("env -i setsid sleep 1000 & echo $!"));
         local.run(command, &mut output, &Stop::new()).await.unwrap();
         assert!(!lives(pid_in(&output.stdout())));
+        assert!(lives(inherited.id()));
+        inherited.kill().unwrap();
+        inherited.wait().unwrap();
         return;
     }
     let dir = tempfile::tempdir().unwrap();

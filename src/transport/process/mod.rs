@@ -42,10 +42,18 @@ impl Local {
         Local::with(run_dir.into(), false)
     }
 
-    /// The same for a process whose every child is this run's: once a command ends, all children of
-    /// the process that this run doesn't know are ended too, marker or no marker.
+    /// The same for a process whose every child from now on is this run's: once a command ends, all
+    /// children of the process that this run doesn't know are ended too, marker or no marker.
     pub fn sole(run_dir: impl Into<PathBuf>) -> Local {
-        Local::with(run_dir.into(), true)
+        let local = Local::with(run_dir.into(), true);
+        // A script that replaced itself with tf-engine may have left children of its own.
+        let inherited = stray::children_of_this_process();
+        spawner::lock(&local.own).extend(
+            inherited
+                .iter()
+                .filter_map(|pid| u32::try_from(pid.as_raw_pid()).ok()),
+        );
+        local
     }
 
     fn with(run_dir: PathBuf, claim_unmarked: bool) -> Local {

@@ -129,7 +129,7 @@ fn has_marker(pid: Pid, marker: &str) -> bool {
 /// How often the kernel's list is read before it is given up for the slower way.
 const LIST_TRIES: u32 = 10;
 
-fn children_of_this_process() -> Vec<Pid> {
+pub(super) fn children_of_this_process() -> Vec<Pid> {
     // While a sibling is reaped the list may skip an entry, and the children of a thread that ends
     // go to another one, so only what has been read twice counts.
     let mut before = None;
