@@ -404,6 +404,7 @@ fn what_is_wrong_is_said_before_anything_is_touched() {
         json!({"use_attachment": "../../etc/passwd"}),
         json!({"url": "ftp://example.org/image"}),
         json!({"url": "http://127.0.0.1/image", "media": "floppy"}),
+        json!({"url": "http://127.0.0.1/image", "boot_check_url": "file:///etc/passwd"}),
     ] {
         lab.run(&provision).ends_with(2);
     }

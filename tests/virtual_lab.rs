@@ -27,7 +27,7 @@ fn start(fault: Fault) -> Option<Lab> {
         boot: Duration::from_millis(100),
         echo: false,
     };
-    let lab = Lab::start_with(&setup).expect("a lab");
+    let lab = Lab::start(&setup).expect("a lab");
     fs::create_dir_all(lab.dir().join("board/.ssh")).expect("a folder");
     fs::copy(
         lab.home().join(".ssh/id_ed25519.pub"),
@@ -200,7 +200,7 @@ fn each_fault_shows_where_it_should() {
     }
 }
 
-/// muxpi against a lab with this fault; the image is `image_mib` MiB.
+/// muxpi against a lab with this fault: it ends with the status that the fault should give.
 fn run_muxpi(fault: Fault) -> (Lab, Output) {
     let setup = Setup {
         fault,
@@ -208,7 +208,7 @@ fn run_muxpi(fault: Fault) -> (Lab, Output) {
         boot: Duration::from_millis(100),
         echo: false,
     };
-    let lab = Lab::start_with(&setup).expect("a lab");
+    let lab = Lab::start(&setup).expect("a lab");
     let output = Command::new(env!("CARGO_BIN_EXE_tf-engine"))
         .args(["run", "muxpi", "-c"])
         .arg(lab.device_config())

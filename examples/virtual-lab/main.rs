@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 
 /// Whether the run ended as it should.
 fn demonstrate(cli: &Cli) -> io::Result<bool> {
-    let lab = Lab::start_with(&Setup {
+    let lab = Lab::start(&Setup {
         fault: cli.fault,
         image_mib: cli.image_mib.into(),
         echo: true,

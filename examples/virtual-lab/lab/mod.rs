@@ -82,16 +82,8 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts a lab with the fault, and everything else as it is by default.
-    pub(crate) fn start(fault: Fault) -> io::Result<Lab> {
-        Lab::start_with(&Setup {
-            fault,
-            ..Setup::default()
-        })
-    }
-
     /// Starts a lab.
-    pub(crate) fn start_with(setup: &Setup) -> io::Result<Lab> {
+    pub(crate) fn start(setup: &Setup) -> io::Result<Lab> {
         let dir = tempfile::Builder::new().prefix("virtual-lab-").tempdir()?;
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(2)
