@@ -15,7 +15,7 @@ use tf_engine::transport::{
 use tokio::io::AsyncReadExt;
 
 use crate::sshd::{Setup, Sshd, find_program};
-use crate::{Output, bash, gone, killed_by, pid_in, sh};
+use crate::{Output, PATIENCE, bash, gone, killed_by, pid_in, sh};
 
 pub(crate) type Running = tokio::task::JoinHandle<Result<Ended, Fault>>;
 
@@ -274,6 +274,26 @@ async fn a_server_that_falls_silent_is_lost_by_keepalive() {
     there.server.thaw();
     assert_eq!(fault.kind, FaultKind::Lost, "{fault}");
     assert!(fault.message.contains("3 keepalives unanswered"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_died_unnoticed_is_unreachable_and_then_made_anew() {
+    let Some(there) = there() else { return };
+    let target = SshTarget {
+        connect_timeout: Duration::from_millis(500),
+        ..there.target()
+    };
+    let host = there.host_with(target, there.keys());
+    host.connect().await.unwrap();
+    there.server.freeze();
+    let fault = run(&host, Command::argv(["true"])).await.0.unwrap_err();
+    there.server.thaw();
+    assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
+    assert!(fault.message.contains("within 500ms"), "{fault}");
+    // The server has a moment's work to do on what it missed.
+    let back =
+        async { while run(&host, Command::argv(["true"])).await.0 != Ok(Ended::Status(0)) {} };
+    tokio::time::timeout(PATIENCE, back).await.unwrap();
 }
 
 #[tokio::test]
