@@ -6,18 +6,29 @@
 //! [`vocabulary`](super::vocabulary)'s tables. What can be said of a recipe only as a whole (targets,
 //! cycles, calls, variables) is `check`'s.
 
+mod action;
+mod bound;
 mod cx;
 mod defaults;
+mod fields;
 mod gear;
 mod host;
+mod import;
 mod input;
+mod lets;
 mod modifier;
+mod params;
 mod recipe;
+mod reference;
 mod retry;
+mod root;
+mod sections;
 mod shape;
 mod state;
 mod step;
 mod texts;
+mod tracks;
+mod transition;
 mod value;
 
 use super::extends::Files;

@@ -1,17 +1,15 @@
 //! A recipe as a whole: its sections, in the order in which they need each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::cx::{Cx, Import, Names};
+use super::cx::{Cx, Names};
 use super::defaults::Defaults;
-use super::input::is_input;
-use crate::diagnostic::{Code, Finding, SourceId, Span, Spanned};
-use crate::recipe::extends::{Document, Files, merged};
+use super::import::import;
+use super::sections::{Sections, entries};
+use crate::diagnostic::{Code, Finding, SourceId, Span};
+use crate::recipe::extends::{Document, Files};
 use crate::recipe::library::Opened;
-use crate::recipe::model::{
-    Declared, Group, Host, Map, Procedure, Recipe, Role, Rule, ShellKind, Stage, Tree, TreeKind,
-};
-use crate::recipe::vocabulary::{self, ACTIONS};
+use crate::recipe::model::{Declared, Group, Host, Map, Procedure, Recipe, Role, ShellKind, Stage};
 use crate::recipe::yaml::{Kind, Node};
 
 const KEYS: &[&str] = &[
@@ -180,141 +178,6 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
     Some(recipe)
 }
 
-/// Reads the recipes whose procedures are called, and takes their procedures.
-fn import(files: &mut Files<'_>, recipe: &mut Recipe, wanted: Vec<Import>, callers: &[String]) {
-    let mut failed = BTreeSet::new();
-    for import in wanted {
-        if callers.contains(&import.recipe) {
-            files.findings.push(
-                Finding::new(
-                    Code::RecipeCycle,
-                    import.span,
-                    format!("`{}` calls itself by way of another recipe", import.recipe),
-                )
-                .help("put what both need into a recipe that both call or extend"),
-            );
-            continue;
-        }
-        if !recipe.imports.contains_key(&import.recipe) && !failed.contains(&import.recipe) {
-            let library = files.library;
-            let opened = files.open(library, &import.recipe, Some(import.span));
-            match opened.and_then(|opened| read(files, opened, callers)) {
-                Some(mut other) => {
-                    recipe
-                        .procedures
-                        .extend(std::mem::take(&mut other.procedures));
-                    recipe.imports.extend(std::mem::take(&mut other.imports));
-                    recipe.imports.insert(import.recipe.clone(), other);
-                }
-                None => {
-                    failed.insert(import.recipe.clone());
-                }
-            }
-        }
-        if failed.contains(&import.recipe) {
-            continue;
-        }
-        let name = format!("{}.{}", import.recipe, import.procedure);
-        if !recipe.procedures.contains_key(&name) {
-            let prefix = format!("{}.", import.recipe);
-            let known: Vec<&str> = recipe
-                .procedures
-                .keys()
-                .filter(|name| name.starts_with(&prefix))
-                .map(String::as_str)
-                .collect();
-            let similar = crate::diagnostic::nearest(&name, known.iter().copied());
-            files.findings.push(
-                Finding::new(
-                    Code::UnknownProcedure,
-                    import.span,
-                    format!(
-                        "there is no procedure `{}` in `{}`",
-                        import.procedure, import.recipe
-                    ),
-                )
-                .suggest(similar),
-            );
-        }
-    }
-}
-
-/// Sections of all files, merged.
-struct Sections {
-    device: Option<Node>,
-    job: Option<Node>,
-    hosts: Option<Node>,
-    gear: Option<Node>,
-    lets: Option<Node>,
-    vars: Option<Node>,
-    tracks: Option<Node>,
-    procedures: Option<Node>,
-    stages: Option<Node>,
-}
-
-impl Sections {
-    fn new(documents: &[Document]) -> Self {
-        let flat = |section| merged(documents, section, |_| false);
-        Self {
-            device: flat("device"),
-            job: merged(documents, "job", |node| {
-                matches!(node.kind, Kind::Map(_)) && !is_input(node)
-            }),
-            hosts: flat("hosts"),
-            gear: flat("gear"),
-            lets: flat("let"),
-            vars: flat("vars"),
-            tracks: flat("tracks"),
-            procedures: flat("procedures"),
-            stages: flat("stages"),
-        }
-    }
-}
-
-impl Names {
-    fn gather(&mut self, sections: &Sections, device: &Group, job: &Group) {
-        self.hosts.insert("local".to_owned());
-        self.hosts
-            .extend(entries(sections.hosts.as_ref()).map(|(key, _)| key.name.clone()));
-        for (key, node) in entries(sections.gear.as_ref()) {
-            if let Some(kind) = Cx::kind_of_gear(node) {
-                self.gear.insert(key.name.clone(), kind);
-            }
-        }
-        self.procedures
-            .extend(entries(sections.procedures.as_ref()).map(|(key, _)| key.name.clone()));
-        self.limited(device, "device");
-        self.limited(job, "job");
-    }
-
-    /// Paths of lists whose length has a bound.
-    fn limited(&mut self, group: &Group, path: &str) {
-        for (name, declared) in &group.members {
-            let path = format!("{path}.{name}");
-            match declared {
-                Declared::Input(input) if input.max_items.is_some() => {
-                    self.limited_lists.insert(path);
-                }
-                Declared::Input(_) => {}
-                Declared::Group(group) => self.limited(group, &path),
-            }
-        }
-    }
-}
-
-fn entries(section: Option<&Node>) -> impl Iterator<Item = &(crate::recipe::yaml::Key, Node)> {
-    section.map_or(&[] as &[_], Node::entries).iter()
-}
-
-fn local() -> Host {
-    Host {
-        span: Span::default(),
-        login: None,
-        shell: ShellKind::Bash,
-        role: Role::Lab,
-    }
-}
-
 /// The name under `recipe`, which is the file's.
 fn own_name(files: &mut Files<'_>, document: &Document, stem: &str) -> String {
     let Some(node) = document.node.get("recipe") else {
@@ -396,167 +259,13 @@ impl Cx<'_> {
             }
         }
     }
-
-    /// `tracks`: names with the values that each can have.
-    fn tracks(&mut self, node: Option<&Node>, names: &Names) -> Map<Vec<String>> {
-        let mut tracks = Map::new();
-        for (key, value) in entries(node) {
-            if !self.declared(key) {
-                continue;
-            }
-            if names
-                .gear
-                .get(&key.name)
-                .is_some_and(|kind| !kind.values().is_empty())
-            {
-                self.push(
-                    Finding::new(
-                        Code::NameTwice,
-                        key.span,
-                        format!("`{}` is a gear, and so a tracked value already", key.name),
-                    )
-                    .help("give one of them another name"),
-                );
-                continue;
-            }
-            let Kind::Seq(items) = &value.kind else {
-                self.wrong_type(&key.name, value, "a list of values");
-                continue;
-            };
-            let mut values = Vec::new();
-            for item in items {
-                if let Kind::Bool(truth) = item.kind {
-                    self.push(
-                        Finding::new(
-                            Code::YamlTrap,
-                            item.span,
-                            "a tracked value is a text, not a boolean",
-                        )
-                        .help(format!("put it in quotes: \"{truth}\"")),
-                    );
-                    continue;
-                }
-                if let Some(text) = self.literal(&key.name, item, "a text") {
-                    values.push(text);
-                }
-            }
-            tracks.insert(key.name.clone(), values);
-        }
-        tracks
-    }
-
-    /// The rules of all files.
-    fn rules(&mut self, documents: &[Document]) -> Vec<Rule> {
-        let mut rules = Vec::new();
-        for document in documents {
-            let Some(node) = document.node.get("rules") else {
-                continue;
-            };
-            let Kind::Seq(items) = &node.kind else {
-                self.wrong_type("rules", node, "a list of `{before, needs}`");
-                continue;
-            };
-            for item in items {
-                if !self.is_map("a rule", item) {
-                    continue;
-                }
-                self.known_keys(item, "a rule", &["before", "needs"], |_| None);
-                let before = self.required(item, "before", "a rule", item.span);
-                let needs = self.required(item, "needs", "a rule", item.span);
-                let (Some(before), Some(needs)) = (before, needs) else {
-                    continue;
-                };
-                let needs = self.needs("needs", needs);
-                let Some(action) = self.literal("before", before, "the name of an action") else {
-                    continue;
-                };
-                if vocabulary::action(&action).is_none() {
-                    self.unknown(
-                        Code::UnknownAction,
-                        before.span,
-                        "action",
-                        &action,
-                        ACTIONS.iter().map(|action| action.name),
-                    );
-                    continue;
-                }
-                rules.push(Rule {
-                    before: Spanned::new(action, before.span),
-                    needs,
-                });
-            }
-        }
-        rules
-    }
-
-    /// Constants, each after those that it reads; complains about circles.
-    fn ordered(&mut self, mut lets: Map<Tree>) -> Map<Tree> {
-        let mut reads: BTreeMap<String, BTreeSet<String>> = lets
-            .iter()
-            .map(|(name, tree)| {
-                let mut of = BTreeSet::new();
-                constants(tree, &mut of);
-                of.retain(|other| lets.contains_key(other));
-                (name.clone(), of)
-            })
-            .collect();
-        let mut ordered = Map::new();
-        loop {
-            let ready: Vec<String> = lets
-                .keys()
-                .filter(|name| reads.get(*name).is_none_or(BTreeSet::is_empty))
-                .cloned()
-                .collect();
-            if ready.is_empty() {
-                break;
-            }
-            for name in ready {
-                if let Some(tree) = lets.shift_remove(&name) {
-                    ordered.insert(name.clone(), tree);
-                }
-                for of in reads.values_mut() {
-                    of.remove(&name);
-                }
-            }
-        }
-        if let Some((name, tree)) = lets.first() {
-            let circle: Vec<&str> = lets.keys().map(String::as_str).collect();
-            let finding = Finding::new(
-                Code::LetCycle,
-                tree.span,
-                format!("`let.{name}` is computed from itself"),
-            )
-            .help(format!(
-                "look at {}",
-                crate::diagnostic::list(circle, "and")
-            ));
-            self.push(finding);
-        }
-        ordered.extend(lets);
-        ordered
-    }
 }
 
-/// The constants that a tree reads.
-fn constants(tree: &Tree, found: &mut BTreeSet<String>) {
-    let reads = match &tree.kind {
-        TreeKind::Template(template) => template.reads(),
-        TreeKind::Expr(expr) | TreeKind::Deferred(expr) => expr.reads(),
-        TreeKind::List(items) => {
-            items.iter().for_each(|item| constants(item, found));
-            return;
-        }
-        TreeKind::Map(members) => {
-            members.values().for_each(|member| constants(member, found));
-            return;
-        }
-        TreeKind::Literal(_) => return,
-    };
-    for read in reads {
-        if let [root, name, ..] = read.path.as_slice()
-            && root == "let"
-        {
-            found.insert(name.clone());
-        }
+fn local() -> Host {
+    Host {
+        span: Span::default(),
+        login: None,
+        shell: ShellKind::Bash,
+        role: Role::Lab,
     }
 }

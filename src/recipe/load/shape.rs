@@ -1,135 +1,16 @@
 //! Parameters by the vocabulary's tables.
 
-use super::cx::{Cx, is_name};
+use super::cx::Cx;
 use super::value::{has_template, is_whole_template};
-use crate::diagnostic::{Code, Finding, Span, list, nearest};
+use crate::diagnostic::{Code, Finding, list, nearest};
+use crate::recipe::Value;
 use crate::recipe::duration;
-use crate::recipe::library::Library;
-use crate::recipe::model::{GearKind, Map, Templated, Tree, TreeKind};
+use crate::recipe::model::{Map, Templated, Tree, TreeKind};
 use crate::recipe::template::Style;
-use crate::recipe::vocabulary::{Fields, MODIFIERS, Param, Shape};
-use crate::recipe::yaml::{Key, Kind, Node};
-use crate::recipe::{ErrorKind, Value};
+use crate::recipe::vocabulary::Shape;
+use crate::recipe::yaml::{Kind, Node};
 
 impl Cx<'_> {
-    /// The parameters of `owner` in long form. Members of the shape [`Shape::Steps`] are left to
-    /// the caller.
-    pub(super) fn fields(
-        &mut self,
-        owner: &str,
-        fields: &Fields,
-        node: &Node,
-        span: Span,
-    ) -> Map<Tree> {
-        let mut params = Map::new();
-        let Kind::Map(entries) = &node.kind else {
-            let short = match &node.kind {
-                Kind::Seq(_) => fields.short_list.or(fields.short),
-                _ => fields.short,
-            };
-            if node.is_null() {
-                self.complain(Code::MissingKey, span, format!("`{owner}` is empty"));
-            } else if let Some(param) = short.and_then(|name| fields.param(name)) {
-                if let Some(tree) = self.shaped(owner, &param.shape, node, param.literal) {
-                    params.insert(param.name.to_owned(), tree);
-                }
-            } else {
-                self.wrong_type(owner, node, "a map");
-            }
-            return params;
-        };
-        let known: Vec<&str> = fields.params.iter().map(|param| param.name).collect();
-        self.known_keys(node, &format!("`{owner}`"), &known, |key| {
-            MODIFIERS
-                .iter()
-                .any(|modifier| modifier.name == key)
-                .then(|| format!("`{key}` is a modifier: it stands beside `{owner}`, not inside"))
-        });
-        for (key, value) in entries {
-            let Some(param) = fields.param(&key.name) else {
-                continue;
-            };
-            if let Some(tree) = self.member(param, value) {
-                params.insert(key.name.clone(), tree);
-            }
-        }
-        self.needed(owner, fields, node, span);
-        self.companions(owner, fields, node);
-        params
-    }
-
-    fn member(&mut self, param: &Param, value: &Node) -> Option<Tree> {
-        if value.is_null() || matches!(param.shape, Shape::Steps(_)) {
-            return None;
-        }
-        self.shaped(param.name, &param.shape, value, param.literal)
-    }
-
-    /// Complains about parameters that belong to another one that is not there.
-    fn companions(&mut self, owner: &str, fields: &Fields, node: &Node) {
-        for (key, value) in node.entries() {
-            let Some(param) = fields.param(&key.name) else {
-                continue;
-            };
-            if let Some(companion) = param.with
-                && !value.is_null()
-                && node.get(companion).is_none()
-            {
-                self.push(
-                    Finding::new(
-                        Code::Misplaced,
-                        key.span,
-                        format!(
-                            "`{}` has no place in `{owner}` without `{companion}`",
-                            key.name
-                        ),
-                    )
-                    .help(format!("it belongs to `{companion}`")),
-                );
-            }
-        }
-        let bodies = |(key, value): &&(Key, Node)| {
-            fields.at_most_one.contains(&key.name.as_str()) && !value.is_null()
-        };
-        let mut given = node.entries().iter().filter(bodies);
-        if let (Some((first, _)), Some((second, _))) = (given.next(), given.next()) {
-            self.exclusive(first, second);
-        }
-    }
-
-    fn exclusive(&mut self, first: &Key, second: &Key) {
-        let finding = Finding::new(
-            Code::OneOf,
-            second.span,
-            format!("`{}` and `{}` exclude each other", first.name, second.name),
-        )
-        .related(first.span, "given here");
-        self.push(finding);
-    }
-
-    /// Complains about what is missing, and about alternatives that stand together.
-    fn needed(&mut self, owner: &str, fields: &Fields, node: &Node, span: Span) {
-        for param in fields.params.iter().filter(|param| param.required) {
-            self.required(node, param.name, &format!("`{owner}`"), span);
-        }
-        if fields.one_of.is_empty() {
-            return;
-        }
-        let given: Vec<&(Key, Node)> = node
-            .entries()
-            .iter()
-            .filter(|(key, value)| fields.one_of.contains(&key.name.as_str()) && !value.is_null())
-            .collect();
-        match given.as_slice() {
-            [_] => {}
-            [] => {
-                let all = list(fields.one_of.iter().copied(), "or");
-                self.complain(Code::OneOf, span, format!("`{owner}` needs one of {all}"));
-            }
-            [(first, _), (second, _), ..] => self.exclusive(first, second),
-        }
-    }
-
     /// A value of a shape, or a template of one unless it is literal.
     pub(super) fn shaped(
         &mut self,
@@ -306,47 +187,6 @@ impl Cx<'_> {
         Some(tree)
     }
 
-    /// `HOST:path`: a name before a colon is a host's.
-    fn host_of_path(&mut self, node: &Node) {
-        let names = self.names;
-        if let Some((host, _)) = node.text().and_then(|text| text.split_once(':'))
-            && is_name(host)
-            && !names.hosts.contains(host)
-        {
-            self.unknown(
-                Code::UnknownHost,
-                node.span,
-                "host",
-                host,
-                names.hosts.iter().map(String::as_str),
-            );
-        }
-    }
-
-    /// The name of a shipped file, which is looked up where it is literal.
-    fn asset(&mut self, key: &str, node: &Node) -> Option<Tree> {
-        let tree = self.text(key, node, Style::Value)?;
-        if let TreeKind::Literal(Value::String(name)) = &tree.kind
-            && self.library.asset(name).is_none()
-        {
-            let similar = Library::shipped_assets()
-                .find(|asset| asset.rsplit('/').next() == name.rsplit('/').next())
-                .or_else(|| nearest(name, Library::shipped_assets()));
-            let mut finding = Finding::new(
-                Code::UnknownAsset,
-                node.span,
-                format!("there is no shipped file `{name}`"),
-            )
-            .suggest(similar);
-            if similar.is_none() {
-                finding = finding
-                    .help("files are named `FOLDER/FILE`, and are in `files/` beside the recipes");
-            }
-            self.push(finding);
-        }
-        Some(tree)
-    }
-
     fn url(&mut self, key: &str, node: &Node) -> Option<Tree> {
         let tree = self.text(key, node, Style::Url)?;
         let text = node.text().unwrap_or_default();
@@ -450,58 +290,6 @@ impl Cx<'_> {
         };
         self.push(finding);
         None
-    }
-
-    /// The name of a gear of this kind.
-    pub(super) fn gear_name(&mut self, key: &str, node: &Node, kind: GearKind) -> Option<String> {
-        let name = self.literal(key, node, "the name of a gear")?;
-        self.is_gear(&name, node.span, kind);
-        Some(name)
-    }
-
-    /// Complains where there is no gear of this name and kind.
-    pub(super) fn is_gear(&mut self, name: &str, span: Span, kind: GearKind) {
-        let names = self.names;
-        match names.gear.get(name) {
-            Some(other) if *other == kind => {}
-            Some(other) => self.complain(
-                Code::UnknownGear,
-                span,
-                format!("`{name}` is a {} gear, not a {}", other.word(), kind.word()),
-            ),
-            None => self.unknown(
-                Code::UnknownGear,
-                span,
-                &format!("{} gear", kind.word()),
-                name,
-                names
-                    .gear
-                    .iter()
-                    .filter(move |(_, other)| **other == kind)
-                    .map(|(name, _)| name.as_str()),
-            ),
-        }
-    }
-
-    /// A kind that a step may raise.
-    fn raised_kind(&mut self, key: &str, node: &Node) -> Option<Tree> {
-        let word = self.literal(key, node, "a kind of error")?;
-        let kind = self.kind(&word, node.span)?;
-        if matches!(kind, ErrorKind::Loop | ErrorKind::Timeout) {
-            self.push(
-                Finding::new(
-                    Code::UnknownKind,
-                    node.span,
-                    format!("`{kind}` can't be raised by a step"),
-                )
-                .help("only a bound raises `timeout`, and only `max_visits` raises `loop`"),
-            );
-            return None;
-        }
-        Some(Tree {
-            span: node.span,
-            kind: TreeKind::Literal(Value::from(kind.word())),
-        })
     }
 }
 

@@ -6,19 +6,15 @@ use std::sync::Arc;
 use super::cx::Cx;
 use super::defaults::Defaults;
 use super::step::Place;
-use super::value::has_template;
 use crate::diagnostic::{Code, Finding, Span, Spanned, nearest};
-use crate::recipe::ErrorKind;
-use crate::recipe::model::{
-    Body, Catch, EndKind, Ensures, Map, Procedure, Row, Stage, State, Step,
-};
+use crate::recipe::model::{Body, EndKind, Map, State, Step};
 use crate::recipe::template::Style;
 use crate::recipe::yaml::{Key, Kind, Node};
 
 /// How deep scopes may nest; the machine's stack of activations is this deep at most per call.
 pub(super) const MAX_NESTING: usize = 32;
 
-const LEAF: &[&str] = &[
+pub(super) const LEAF: &[&str] = &[
     "summary",
     "when",
     "do",
@@ -34,7 +30,7 @@ const LEAF: &[&str] = &[
     "defaults",
     "verdict",
 ];
-const SCOPE: &[&str] = &[
+pub(super) const SCOPE: &[&str] = &[
     "summary",
     "when",
     "initial",
@@ -55,17 +51,9 @@ const SCOPE: &[&str] = &[
 ];
 const CHOICE: &[&str] = &["summary", "next", "max_visits"];
 const END: &[&str] = &["summary", "end", "message", "exit_status", "verdict"];
-/// What a stage and a procedure have in common with a leaf or scope.
-const ROOT: &[&str] = &[
-    "summary", "do", "initial", "states", "enter", "exit", "retry", "timeout", "recovery", "vars",
-    "defaults", "verdict",
-];
-const STAGE: &[&str] = &["ensures"];
-const PROCEDURE: &[&str] = &["params", "returns"];
-
 /// What a state is, told by its one telling key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Leaf,
     Scope,
     Choice,
@@ -73,7 +61,7 @@ enum Form {
 }
 
 impl Form {
-    fn keys(self) -> &'static [&'static str] {
+    pub(super) fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Leaf => LEAF,
             Self::Scope => SCOPE,
@@ -82,7 +70,7 @@ impl Form {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Leaf => "a leaf",
             Self::Scope => "a scope",
@@ -93,103 +81,6 @@ impl Form {
 }
 
 impl Cx<'_> {
-    /// A stage.
-    pub(super) fn stage(&mut self, key: &Key, node: &Node, defaults: &Defaults) -> Option<Stage> {
-        if !self.is_map(&key.name, node) {
-            return None;
-        }
-        let root = self.root(key, node, "a stage", STAGE, defaults)?;
-        if self
-            .required(node, "timeout", "a stage", key.span)
-            .is_none()
-            && let Some(finding) = self.findings.0.last_mut()
-        {
-            finding.code = Code::MissingBound;
-            finding.help = Some("a stage has a bound, such as `timeout: 2h`".to_owned());
-        }
-        let mut ensures = Ensures::default();
-        if let Some(node) = node.get("ensures")
-            && self.is_map("ensures", node)
-        {
-            self.known_keys(node, "`ensures`", &["success", "always"], |_| None);
-            if let Some(needs) = node.get("success") {
-                ensures.success = self.needs("success", needs);
-            }
-            if let Some(needs) = node.get("always") {
-                ensures.always = self.needs("always", needs);
-            }
-        }
-        Some(Stage {
-            root: Arc::new(root),
-            ensures,
-        })
-    }
-
-    /// A procedure.
-    pub(super) fn procedure(
-        &mut self,
-        key: &Key,
-        node: &Node,
-        defaults: &Defaults,
-    ) -> Option<Procedure> {
-        if !self.is_map(&key.name, node) {
-            return None;
-        }
-        let root = self.root(key, node, "a procedure", PROCEDURE, defaults)?;
-        let params = match node.get("params") {
-            Some(params) => self.inputs("params", params),
-            None => Map::new(),
-        };
-        let returns = node
-            .get("returns")
-            .and_then(|node| self.expr("returns", node));
-        Some(Procedure {
-            root: Arc::new(root),
-            params,
-            returns,
-            home: self.prefix.map(str::to_owned),
-        })
-    }
-
-    fn root(
-        &mut self,
-        key: &Key,
-        node: &Node,
-        what: &str,
-        own: &[&str],
-        defaults: &Defaults,
-    ) -> Option<State> {
-        let form = match self.form(key, node)? {
-            form @ (Form::Leaf | Form::Scope) => form,
-            Form::Choice | Form::End => {
-                self.push(
-                    Finding::new(Code::MissingKey, key.span, format!("{what} has no steps"))
-                        .help("it has `do`, or `initial` and `states`"),
-                );
-                return None;
-            }
-        };
-        let known: Vec<&str> = ROOT
-            .iter()
-            .chain(own)
-            .copied()
-            .filter(|name| form.keys().contains(name) || own.contains(name))
-            .collect();
-        self.known_keys(node, what, &known, |name| {
-            if SCOPE.contains(&name) && !ROOT.contains(&name) {
-                Some(format!(
-                    "{what} is entered once, and nothing comes after it"
-                ))
-            } else if LEAF.contains(&name) || SCOPE.contains(&name) {
-                Some(format!("it has `do`, so it is {}", form.name()))
-            } else {
-                None
-            }
-        });
-        let name = Spanned::new(key.name.clone(), key.span);
-        Some(self.state_of(name, node, form, 0, defaults))
-    }
-
     /// The states of a scope, by name.
     fn states(
         &mut self,
@@ -258,29 +149,8 @@ impl Cx<'_> {
         states
     }
 
-    /// All but ends, and leaves that end in `fail`, have `next`. `scope` is the name of the scope
-    /// around; none for a stage or procedure.
-    fn says_what_is_next(&mut self, state: &State, node: &Node, scope: Option<&str>) {
-        let is_given = node.get("next").is_some();
-        if is_given || ends_in_fail(state) || matches!(state.body, Body::End { .. }) {
-            return;
-        }
-        let (span, message) = match node.entry("next") {
-            Some((key, _)) => (key.span, "`next` is empty".to_owned()),
-            None => (
-                state.name.span,
-                format!("`{}` does not say what is next", state.name.value),
-            ),
-        };
-        let completed = match scope {
-            Some(scope) => format!("`next: done` completes `{scope}`"),
-            None => "`next: done` completes the stage or procedure".to_owned(),
-        };
-        self.push(Finding::new(Code::MissingNext, span, message).help(completed));
-    }
-
     /// What a state is. Two telling keys are complained about, and none.
-    fn form(&mut self, key: &Key, node: &Node) -> Option<Form> {
+    pub(super) fn form(&mut self, key: &Key, node: &Node) -> Option<Form> {
         let telling = |name: &str| node.entry(name).map(|(key, _)| key);
         let found: Vec<(&Key, Form)> = [
             (telling("do"), Form::Leaf),
@@ -332,7 +202,7 @@ impl Cx<'_> {
         }
     }
 
-    fn state_of(
+    pub(super) fn state_of(
         &mut self,
         name: Spanned<String>,
         node: &Node,
@@ -515,139 +385,4 @@ impl Cx<'_> {
             exit_status,
         }
     }
-
-    fn next(&mut self, node: &Node) -> Vec<Row> {
-        if let Some(to) = self.target("next", node) {
-            return vec![Row { when: None, to }];
-        }
-        let Kind::Seq(items) = &node.kind else {
-            if node.text().is_none() {
-                self.wrong_type(
-                    "next",
-                    node,
-                    "a state's name, `done`, or a list of `{when, to}`",
-                );
-            }
-            return Vec::new();
-        };
-        let mut rows: Vec<Row> = Vec::new();
-        for (at, item) in items.iter().enumerate() {
-            if !matches!(item.kind, Kind::Map(_)) {
-                self.push(
-                    Finding::new(
-                        Code::WrongType,
-                        item.span,
-                        format!("a row of `next` must be a map, not {}", item.what()),
-                    )
-                    .help("write `{ when: …, to: … }`, and `{ to: … }` for the last"),
-                );
-                continue;
-            }
-            self.known_keys(item, "a row of `next`", &["when", "to"], |_| None);
-            let when = item.get("when").and_then(|node| self.expr("when", node));
-            let guarded = item.entry("when").is_some();
-            let is_last = at + 1 == items.len();
-            if is_last && guarded {
-                self.push(
-                    Finding::new(
-                        Code::MissingNext,
-                        item.span,
-                        "the last row of `next` has a `when`",
-                    )
-                    .help("add a row without `when`: something must follow in any case"),
-                );
-            } else if !is_last && !guarded {
-                self.push(
-                    Finding::new(
-                        Code::NeverTaken,
-                        item.span,
-                        "rows after this one are never taken",
-                    )
-                    .help("a row without `when` comes last"),
-                );
-            }
-            let Some(to) = self.required(item, "to", "a row of `next`", item.span) else {
-                continue;
-            };
-            if let Some(to) = self.target("to", to) {
-                rows.push(Row { when, to });
-            } else if to.text().is_none() {
-                self.wrong_type("to", to, "a state's name or `done`");
-            }
-        }
-        if items.is_empty() {
-            self.push(
-                Finding::new(Code::MissingNext, node.span, "`next` has no rows")
-                    .help("`next: done` completes the scope around"),
-            );
-        }
-        rows
-    }
-
-    /// A literal target; `None` with a complaint where it holds a template, and without one where
-    /// it is no text.
-    fn target(&mut self, key: &str, node: &Node) -> Option<Spanned<String>> {
-        let text = node.text()?;
-        if has_template(text) {
-            self.push(
-                Finding::new(
-                    Code::NotLiteral,
-                    node.span,
-                    format!("`{key}` can't hold a template"),
-                )
-                .help("write rows with `when` and `to`"),
-            );
-            return None;
-        }
-        Some(Spanned::new(text.to_owned(), node.span))
-    }
-
-    fn catch(&mut self, node: &Node) -> Vec<Catch> {
-        if let Some(to) = self.target("catch", node) {
-            return vec![Catch { kind: None, to }];
-        }
-        let Kind::Map(entries) = &node.kind else {
-            if node.text().is_none() {
-                self.wrong_type(
-                    "catch",
-                    node,
-                    "a state's name, or a map from kinds to states",
-                );
-            }
-            return Vec::new();
-        };
-        let mut rows = Vec::new();
-        for (key, value) in entries {
-            let kind: Option<ErrorKind> = if key.name == "any" {
-                None
-            } else {
-                match self.kind(&key.name, key.span) {
-                    Some(kind) => Some(kind),
-                    None => continue,
-                }
-            };
-            if value.is_null() {
-                self.complain(
-                    Code::MissingKey,
-                    key.span,
-                    format!("`{}` is empty", key.name),
-                );
-            } else if let Some(to) = self.target(&key.name, value) {
-                rows.push(Catch { kind, to });
-            } else if value.text().is_none() {
-                self.wrong_type(&key.name, value, "a state's name or `done`");
-            }
-        }
-        rows
-    }
-}
-
-/// Whether a leaf's last step is a `fail` without condition.
-fn ends_in_fail(state: &State) -> bool {
-    let Body::Leaf { steps } = &state.body else {
-        return false;
-    };
-    steps.last().is_some_and(|step| {
-        step.action.name == "fail" && step.when.is_none() && step.for_each.is_none()
-    })
 }

@@ -314,14 +314,18 @@ impl Cx<'_> {
             return trees;
         }
         for (name, value) in node.entries() {
-            if self.is_name(&name.name, name.span)
-                && let Some(mut tree) = self.tree(value, Style::Value)
-            {
-                if value.is_null() {
-                    tree.span = name.span;
-                }
-                trees.insert(name.name.clone(), tree);
+            if !self.is_name(&name.name, name.span) {
+                continue;
             }
+            // A value with a complaint leaves the name, or each use of it would be one more.
+            let mut tree = self.tree(value, Style::Value).unwrap_or(Tree {
+                span: value.span,
+                kind: TreeKind::Literal(Value::Null),
+            });
+            if value.is_null() {
+                tree.span = name.span;
+            }
+            trees.insert(name.name.clone(), tree);
         }
         trees
     }
