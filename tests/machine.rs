@@ -6,6 +6,10 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "machine/charts.rs"]
+mod charts;
+#[path = "machine/edges.rs"]
+mod edges;
 #[path = "machine/examples.rs"]
 mod examples;
 #[path = "machine/fold.rs"]

@@ -1,9 +1,9 @@
 //! Calls: the procedure stands, as a scope or leaf, in the place of the step.
 
 use super::advance::Run;
+use super::attempt::Failed;
 use super::configuration::{Fault, Flight, Frame, Next, Question};
 use super::place::PlaceHash;
-use super::step::Failed;
 use super::{AfterTry, Bound, Fact, Outcome, Reason, StateId, StepId};
 use crate::recipe::ErrorKind;
 use crate::recipe::model::EndKind;

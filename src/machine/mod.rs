@@ -5,6 +5,7 @@
 //! random number. The real run, the dry run and every explorer drive this same machine.
 
 mod advance;
+mod attempt;
 mod bound;
 mod build;
 mod call;
@@ -16,6 +17,7 @@ mod duration;
 mod ending;
 pub mod ids;
 mod place;
+mod resolve;
 mod retry;
 mod scope;
 mod signal;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::advance::{GRACE, LAST_GRACE, Run, truth};
+use super::attempt::Failed;
 use super::configuration::{Flight, Halt, Next, Question};
-use super::step::Failed;
 use super::{Answer, Bound, Decision, Fact, Moment, RetryPlan, Signal, TryId};
 use crate::recipe::model::EndKind;
 

@@ -31,8 +31,8 @@ pub(crate) struct Tape {
 pub(crate) fn any_tape() -> impl Strategy<Value = Tape> {
     let signal = any::<bool>().prop_map(|term| if term { Signal::Term } else { Signal::Int });
     (
-        vec(any::<u16>(), 0..60),
-        option::weighted(0.3, (0..40_usize, signal)),
+        vec(any::<u16>(), 0..80),
+        option::weighted(0.35, (0..30_usize, signal)),
         option::weighted(0.15, 0..10_usize),
         option::weighted(0.1, 0..40_usize),
         vec((0..60_usize, any::<u8>()), 0..3),
