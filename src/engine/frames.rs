@@ -35,7 +35,18 @@ pub(super) struct Frame {
     pub(super) context: Context,
     items: HashMap<Site, Items>,
     /// Lists that steps with `for_each` have saved so far.
-    grown: HashMap<StepId, (Vec<Value>, bool)>,
+    grown: HashMap<StepId, Grown>,
+}
+
+/// A list that grows.
+#[derive(Clone, Debug)]
+struct Grown {
+    name: String,
+    values: Vec<Value>,
+    secret: bool,
+    /// The step reads it while it grows; else it is shown once it is whole, for each showing costs as
+    /// much as the list is long.
+    watched: bool,
 }
 
 impl Frame {
@@ -106,23 +117,40 @@ impl Frame {
     }
 
     /// Begins the list that a step with `for_each` saves.
-    pub(super) fn begin_list(&mut self, step: StepId, name: &str) {
-        self.grown.insert(step, (Vec::new(), false));
-        self.context
-            .set_member("vars", name, &Value::Array(Vec::new()), false);
+    pub(super) fn begin_list(&mut self, step: StepId, name: &str, watched: bool) {
+        let grown = Grown {
+            name: name.to_owned(),
+            values: Vec::new(),
+            secret: false,
+            watched,
+        };
+        self.grown.insert(step, grown);
+        self.show_list(step);
     }
 
     /// Adds to that list.
-    pub(super) fn grow_list(&mut self, step: StepId, name: &str, kept: Kept) {
-        let (list, secret) = self.grown.entry(step).or_default();
-        list.push(kept.value);
-        *secret |= kept.secret;
-        self.context
-            .set_member("vars", name, &Value::Array(list.clone()), *secret);
+    pub(super) fn grow_list(&mut self, step: StepId, kept: Kept) {
+        let Some(list) = self.grown.get_mut(&step) else {
+            return;
+        };
+        list.values.push(kept.value);
+        list.secret |= kept.secret;
+        if list.watched {
+            self.show_list(step);
+        }
     }
 
-    /// Forgets what only matters while the step's list grows.
+    /// The list is whole.
     pub(super) fn end_list(&mut self, step: StepId) {
+        self.show_list(step);
         self.grown.remove(&step);
+    }
+
+    fn show_list(&mut self, step: StepId) {
+        if let Some(list) = self.grown.get(&step) {
+            let values = Value::Array(list.values.clone());
+            self.context
+                .set_member("vars", &list.name, &values, list.secret);
+        }
     }
 }

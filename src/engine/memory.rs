@@ -19,6 +19,7 @@ use crate::machine::{
     TryId,
 };
 use crate::recipe::model::{Body, EndKind, Recipe};
+use crate::recipe::reads::of_step;
 use crate::recipe::template::Context;
 use crate::recipe::{ErrorKind, Verdict};
 
@@ -395,10 +396,19 @@ impl Memory {
     }
 
     fn begin_list(&mut self, of: Site) {
-        if let Site::Step(step) = of
-            && let Some(save) = self.chart().step(step).save.clone()
-        {
-            self.frame().begin_list(step, &save.value);
+        let Site::Step(step) = of else { return };
+        let declared = self.chart().step(step).clone();
+        if let Some(save) = &declared.save {
+            let mut watched = false;
+            of_step(&declared, &mut |text| {
+                watched = watched
+                    || text.reads().iter().any(|read| match read.path.as_slice() {
+                        [root, name, ..] => root == "vars" && *name == save.value,
+                        [root] => root == "vars",
+                        [] => false,
+                    });
+            });
+            self.frame().begin_list(step, &save.value, watched);
         }
     }
 
@@ -546,7 +556,7 @@ impl Memory {
             secret,
         };
         match own {
-            Some(_) => self.frame().grow_list(step, &save.value, kept),
+            Some(_) => self.frame().grow_list(step, kept),
             None => self.frame().set_var(&save.value, &kept),
         }
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::record::NamedStep;
-use crate::machine::{Bound, Chart, Signal, Site, StateId, StepId, TrackId, TrackValue};
+use crate::machine::{
+    Bound, Chart, EXIT_STEP, List, Signal, Site, StateId, StepId, TrackId, TrackValue,
+};
 use crate::recipe::duration;
 use crate::recipe::model::{StepTimeout, Templated};
 
@@ -101,6 +103,7 @@ impl Names {
             },
             Site::Step(step) => match &self.chart.step(step).timeout {
                 StepTimeout::After(Templated::Literal(bound)) => Some(*bound),
+                StepTimeout::None if self.chart.position(step).0 == List::Exit => Some(EXIT_STEP),
                 _ => None,
             },
         }

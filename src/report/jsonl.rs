@@ -4,7 +4,7 @@
 //! `note` one of `request`, `output`, `progress`, `doing`, `log`, `warning`. The first line is
 //! `{"t", "run": {...}}`, the last `{"t", "outcome": {...}}`, as in `outcome.json`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -12,20 +12,25 @@ use super::Reader;
 use super::outcome::Outcome;
 use super::writer::{To, Writer};
 use crate::actions::{LogLevel, Note};
-use crate::engine::{Opening, Record, Said, Saying, Sink, millis, utc};
+use crate::engine::{NamedStep, Opening, Record, Said, Saying, Sink, millis, utc};
 use crate::machine::Moment;
 use crate::transport::Stream;
+
+/// How often a step's progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes JSON lines.
 #[derive(Debug)]
 pub struct JsonLines {
     writer: Writer,
+    /// The step whose progress was told last, and when.
+    told: Option<(NamedStep, Moment)>,
 }
 
 impl JsonLines {
     /// To this writer's log; `log: {plain: true}` goes to standard output as it is.
     pub fn new(writer: Writer) -> Self {
-        Self { writer }
+        Self { writer, told: None }
     }
 
     fn line(&mut self, line: &Value) {
@@ -52,6 +57,15 @@ impl Sink for JsonLines {
     }
 
     fn say(&mut self, saying: &Saying) {
+        if let Said::Note(Note::Progress(_)) = &saying.said {
+            let recent = self.told.as_ref().is_some_and(|(step, at)| {
+                *step == saying.step && saying.at.0.saturating_sub(at.0) < PROGRESS_EVERY
+            });
+            if recent {
+                return;
+            }
+            self.told = Some((saying.step.clone(), saying.at));
+        }
         let (note, fields) = match &saying.said {
             Said::Request(parts) => ("request", json!({ "sends": parts })),
             Said::Note(Note::Output { stream, line }) => (

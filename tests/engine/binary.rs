@@ -224,7 +224,7 @@ states:
 fn output_without_end_is_read_in_bounded_memory() {
     let board = Board::new(
         "do:
-  - run: \"(yes || true) | head -c 20000000; head -c 100000000 /dev/zero\"
+  - run: \"(yes || true) | head -c 1000000; head -c 100000000 /dev/zero\"
     max_output: 1kB
   - run: grep VmHWM /proc/$PPID/status
 ",
@@ -263,4 +263,58 @@ fn json_lines_tell_the_run_from_its_beginning_to_its_outcome() {
     assert_eq!(lines[0]["run"]["recipe"], "trial");
     assert_eq!(lines[lines.len() - 1]["outcome"]["exit_status"], 0);
     assert!(lines.iter().any(|line| line["fact"] == "stage_ended"));
+}
+
+#[test]
+fn a_secret_is_in_no_file_and_no_log() {
+    const SECRET: &str = "correct-horse";
+    let board = Board::new("do: []");
+    std::fs::write(
+        board.dir().join("trial.yaml"),
+        "recipe: trial
+summary: For a test
+device:
+  password: { type: string, required: true, secret: true }
+let:
+  login: \"root:{{ device.password }}\"
+stages:
+  provision:
+    timeout: 1m
+    vars: { kept: none }
+    initial: a
+    states:
+      a:
+        do:
+          - set: { kept: \"{{ device.password }}\" }
+          - log: \"with {{ vars.kept }}\"
+          - run: \"echo {{ let.login }} | tee leak; base64 < leak; exit 1\"
+        catch: b
+        next: done
+      b:
+        do:
+          - fail: \"{{ error.message }} {{ device.password }}\"
+",
+    )
+    .expect("writes");
+    std::fs::write(
+        board.dir().join("device.yaml"),
+        format!("password: {SECRET}\n"),
+    )
+    .expect("writes");
+    for extra in [&["--dry-run"][..], &[], &["--log-format", "json"]] {
+        let output = board
+            .command()
+            .args(["-c", "device.yaml"])
+            .args(extra)
+            .output()
+            .expect("it starts");
+        let mut told = String::from_utf8_lossy(&output.stdout).into_owned();
+        told.push_str(&String::from_utf8_lossy(&output.stderr));
+        for file in ["outcome.json", FILE_NAME] {
+            told.push_str(&std::fs::read_to_string(board.dir().join(file)).unwrap_or_default());
+        }
+        assert!(told.contains("•••"), "{told}");
+        assert!(!told.contains(SECRET), "{told}");
+        assert!(!told.contains("cm9vdDpjb3JyZWN0"), "{told}");
+    }
 }
