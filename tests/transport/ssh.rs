@@ -268,12 +268,16 @@ async fn a_server_that_goes_away_in_mid_command_is_lost() {
 async fn a_server_that_falls_silent_is_lost_by_keepalive() {
     let Some(there) = there() else { return };
     let host = there.host();
-    let (_, running) = start(&host, "echo ready; exec sleep 1000", &Stop::new()).await;
+    let text = "echo $$; echo ready; exec sleep 1000";
+    let (output, running) = start(&host, text, &Stop::new()).await;
     there.server.freeze();
     let fault = running.await.unwrap().unwrap_err();
     there.server.thaw();
     assert_eq!(fault.kind, FaultKind::Lost, "{fault}");
     assert!(fault.message.contains("3 keepalives unanswered"), "{fault}");
+    let _ = std::process::Command::new("kill")
+        .arg(pid_in(&output.stdout()).to_string())
+        .status();
 }
 
 #[tokio::test]
