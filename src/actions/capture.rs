@@ -21,7 +21,7 @@ use crate::recipe::duration;
 
 /// Bounds one attempt to connect.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long after a drop the line is tried again (LANGUAGE.md, section 10.2).
+/// How long after a drop the line is tried again.
 const RECONNECT: Duration = Duration::from_secs(30);
 /// A serial line may be silent for hours. That its peer is still there is asked after so long, then
 /// as often again, three times (`TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`, tcp(7)).

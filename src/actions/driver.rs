@@ -336,7 +336,7 @@ impl Steps {
     }
 }
 
-/// What came of a step, as it is saved (LANGUAGE.md, section 10.1).
+/// What came of a step, as it is saved.
 fn saved(step: &Step, done: &Performed, took: Duration, item: Option<(usize, &Value)>) -> Value {
     let mut fields = match done {
         Ok(Output {

@@ -1,14 +1,16 @@
 //! One run's lab: where it runs, its hosts and gear by name, and what all its steps share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::StepError;
 use super::fields::{Field, Text};
+use super::{StepError, paths};
 use crate::recipe::Verdict;
-use crate::recipe::model::{self, Gear, HostKeys, Login, Map, Role, ShellKind, Templated, Tree};
+use crate::recipe::model::{
+    self, Gear, HostKeys, Login, Map, Recipe, Role, ShellKind, Templated, Tree,
+};
 use crate::recipe::secret::Masker;
 use crate::recipe::template::{Assets, Context};
 use crate::transport::{
@@ -17,7 +19,7 @@ use crate::transport::{
 
 /// The port of SSH (RFC 4253, section 4.1).
 const SSH_PORT: u16 = 22;
-/// LANGUAGE.md, section 4.
+/// Bound on connecting where the host does not say.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a lab is made of, whatever the recipe.
@@ -44,8 +46,22 @@ pub struct Home {
     pub hosts: Map<model::Host>,
     /// Gear by name.
     pub gear: Map<Gear>,
+    /// Names of `let` whose values the job may have had a say in.
+    pub job_lets: HashSet<String>,
     /// `device`, `job`, `env`, `run` and `let`.
     pub context: Context,
+}
+
+impl Home {
+    /// Those of a recipe, with the values of its inputs and constants.
+    pub fn of(recipe: &Recipe, context: Context) -> Self {
+        Self {
+            hosts: recipe.hosts.clone(),
+            gear: recipe.gear.clone(),
+            job_lets: paths::lets_of_the_job(&recipe.lets),
+            context,
+        }
+    }
 }
 
 /// One run's lab. Shared by all its steps.
@@ -397,6 +413,7 @@ mod tests {
                 ("dut".to_owned(), host(Some(login))),
             ]),
             gear: Map::new(),
+            job_lets: HashSet::new(),
             context,
         }
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Lab, Note, Notes, Progress};
 use crate::transport::{OutputSink, Stop, Stream};
 
-/// As much of both streams as errors show (LANGUAGE.md, section 10.1).
+/// As much of both streams as errors show.
 const TAIL: usize = 64 * 1024;
 /// The longest line that is shown; the rest of it is not.
 const LINE: usize = 4096;

@@ -4,11 +4,12 @@
 //! directory alone; nor may a link in the run directory lead out of it, since the run directory
 //! holds a stranger's attachments.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::fields::Field;
 use super::{Lab, PlanContext, StepError};
-use crate::recipe::model::{Tree, TreeKind};
+use crate::recipe::model::{Map, Tree, TreeKind};
 
 /// Names whose values a stranger may have chosen.
 const STRANGE: &[&str] = &[
@@ -22,7 +23,7 @@ const STRANGE: &[&str] = &[
 pub fn local(cx: &PlanContext, key: &str, field: &Field) -> Result<PathBuf, StepError> {
     let text = field.path_text()?;
     let path = Path::new(&text);
-    let trusted = cx.step.params.get(key).is_some_and(is_trusted);
+    let trusted = !may_be_the_jobs(cx, key);
     if path.is_absolute() && trusted {
         return Ok(path.to_owned());
     }
@@ -54,28 +55,76 @@ pub fn inside(lab: &Lab, path: &Path) -> Option<PathBuf> {
     existing?.starts_with(&real_root).then_some(whole)
 }
 
-/// Whether the job may have had a say in the parameter `key`: a name of `let` may come from it.
+/// Whether a stranger may have had a say in the parameter `key`.
 pub(super) fn may_be_the_jobs(cx: &PlanContext, key: &str) -> bool {
-    let of_let = |tree: &Tree| match &tree.kind {
-        TreeKind::Template(template) => template.text.contains("let."),
-        _ => false,
-    };
+    let none = HashSet::new();
+    let lets = cx.lab.home(cx.home).map_or(&none, |home| &home.job_lets);
     let tree = cx.step.params.get(key);
-    tree.is_some_and(|tree| !is_trusted(tree) || of_let(tree))
+    tree.is_none_or(|tree| is_strange(tree, lets))
 }
 
-/// Whether all of a path was chosen by the recipe or the lab.
-fn is_trusted(tree: &Tree) -> bool {
-    match &tree.kind {
-        TreeKind::Literal(_) => true,
-        TreeKind::Template(template) => !names(&template.text).any(|word| STRANGE.contains(&word)),
-        TreeKind::List(items) => items.iter().all(is_trusted),
-        TreeKind::Map(members) => members.values().all(is_trusted),
-        TreeKind::Expr(_) | TreeKind::Deferred(_) => false,
+/// The constants that a stranger may have had a say in, by way of each other too; each stands after
+/// those that it reads.
+pub(super) fn lets_of_the_job(lets: &Map<Tree>) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for (name, tree) in lets {
+        if is_strange(tree, &found) {
+            found.insert(name.clone());
+        }
     }
+    found
+}
+
+/// Whether a stranger may have chosen a part of it: `lets` are the constants that one may.
+fn is_strange(tree: &Tree, lets: &HashSet<String>) -> bool {
+    match &tree.kind {
+        TreeKind::Literal(_) => false,
+        TreeKind::Template(template) => reads_strange(&template.text, lets),
+        TreeKind::Expr(expr) | TreeKind::Deferred(expr) => reads_strange(&expr.text, lets),
+        TreeKind::List(items) => items.iter().any(|item| is_strange(item, lets)),
+        TreeKind::Map(members) => members.values().any(|member| is_strange(member, lets)),
+    }
+}
+
+/// A word that only looks like a name costs a stranger's trust, and no more.
+fn reads_strange(text: &str, lets: &HashSet<String>) -> bool {
+    names(text).any(|word| STRANGE.contains(&word) || lets.contains(word))
 }
 
 /// Every word of a template that could be a name that it reads, and perhaps some that are none.
 pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Map, Tree, TreeKind, lets_of_the_job};
+    use crate::diagnostic::Span;
+    use crate::recipe::template::{Style, Template};
+
+    #[test]
+    fn a_constant_is_the_jobs_by_way_of_others_too() {
+        let text = |text: &str| Tree {
+            span: Span::default(),
+            kind: TreeKind::Template(Template {
+                text: Arc::from(text),
+                span: Span::default(),
+                style: Style::Value,
+            }),
+        };
+        let lets = Map::from_iter([
+            ("folder".to_owned(), text("{{ device.folder }}")),
+            ("image".to_owned(), text("{{ job.image }}")),
+            (
+                "path".to_owned(),
+                text("{{ let.folder }}/{{ let['image'] }}"),
+            ),
+            ("log".to_owned(), text("{{ let.folder }}/log")),
+        ]);
+        let mut found: Vec<String> = lets_of_the_job(&lets).into_iter().collect();
+        found.sort();
+        assert_eq!(found, ["image", "path"]);
+    }
 }

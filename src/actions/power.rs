@@ -10,7 +10,7 @@ use super::fields::{Field, Fields};
 use super::{Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
 use crate::recipe::{ErrorKind, duration};
 
-/// How long `cycle` stays off where neither step nor gear says (LANGUAGE.md, section 5).
+/// How long `cycle` stays off where neither step nor gear says.
 const OFF_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Whose fault a failure was (LANGUAGE.md, section 11).
+//! Whose fault a failure was.
 
 use super::memory::Memory;
 use crate::actions::StepError;

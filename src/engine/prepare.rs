@@ -1,6 +1,7 @@
 //! What a run is made of, before it begins: constants, lab, chart. Nothing is opened here.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -134,12 +135,7 @@ impl Prepared {
             if home.is_none() {
                 lets = told;
             }
-            let at_home = Home {
-                hosts: of.hosts.clone(),
-                gear: of.gear.clone(),
-                context: context.clone(),
-            };
-            homes.push((home.clone(), at_home));
+            homes.push((home.clone(), Home::of(of, context.clone())));
             constants.insert(home.clone(), context);
         }
         let equipment = Equipment {
@@ -147,7 +143,7 @@ impl Prepared {
             local,
             keys,
             http: Http::new(),
-            ping: PingMethod::find(std::env::var_os("PATH").as_deref()),
+            ping: PingMethod::find(env.get("PATH").and_then(Value::as_str).map(OsStr::new)),
             assets,
             masker,
         };

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::machine::Signal;
 
-/// Signals nearer than this to one another are one (SEMANTICS, R22).
+/// Signals nearer than this to one another are one: shells and agents often signal a process and its
+/// group both.
 pub const MERGED: Duration = Duration::from_millis(250);
 
 /// How many signals may wait to be seen; a run asks for no more than two.

@@ -3,6 +3,7 @@
 //! A text with braces is a template; a member named `that`, `until` or `abort_when` an expression.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -128,6 +129,7 @@ impl Bench {
         let home = Home {
             hosts: self.hosts,
             gear: self.gear,
+            job_lets: HashSet::new(),
             context: self.context.clone(),
         };
         let lab = Lab::new(equipment, [(None, home)]);

@@ -20,7 +20,8 @@ use crate::recipe::model::{Step, TreeKind};
 use crate::recipe::template::{Context, Expr};
 use crate::recipe::{ErrorKind, KindSet, Value, duration};
 
-/// LANGUAGE.md, section 10.2.
+/// Between the beginnings of two probes, where `every` does not say; and the bound on one, where
+/// `each` does not.
 const EVERY: Duration = Duration::from_secs(5);
 const EACH: Duration = Duration::from_secs(10);
 /// However short `every` is, as long as this is left to the rest of the machine.
