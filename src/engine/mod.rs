@@ -21,6 +21,7 @@ mod prepare;
 mod record;
 mod resolve;
 pub mod run;
+mod saved;
 mod scope;
 pub mod signals;
 mod sink;

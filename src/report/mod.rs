@@ -8,6 +8,7 @@ mod console;
 mod failure;
 pub mod findings;
 mod jsonl;
+mod lines;
 pub mod list;
 mod outcome;
 mod plan;
