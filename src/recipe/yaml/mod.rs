@@ -4,7 +4,9 @@
 //! of YAML 1.2 (chapter 10.3). Nothing is deserialised into types: the loader reads the tree
 //! itself, so that each complaint has the exact place, and none hides the next.
 
+mod map;
 mod node;
+mod offsets;
 mod place;
 mod read;
 mod scalar;
