@@ -1,5 +1,5 @@
 //! The lab: real tries as tasks, signals, deadlines. The one `select!` over outside events is in
-//! [`Live::next`].
+//! `Live::next`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -50,7 +50,7 @@ pub struct RunRequest {
     pub keys: Arc<SshKeys>,
     /// The engine's environment.
     pub env: Vec<(String, String)>,
-    /// What jitter is made of; [`fresh_seed`] where nobody cares.
+    /// What jitter is made of; [`fresh_seed`](super::run::fresh_seed) where nobody cares.
     pub seed: u64,
     /// Where signals come from.
     pub signals: Signals,
