@@ -24,6 +24,8 @@ mod metamorphic;
 mod notation;
 #[path = "machine/random.rs"]
 mod random;
+#[path = "machine/reference.rs"]
+mod reference;
 #[path = "machine/rewrite.rs"]
 mod rewrite;
 #[path = "machine/scripted.rs"]

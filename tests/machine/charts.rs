@@ -1,9 +1,17 @@
 //! Building charts: what is refused, and how places are called.
 
+use std::sync::Arc;
+
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use tf_engine::machine::{Chart, ChartError, List, Site, Target, Transition};
 use tf_engine::recipe::ErrorKind;
+use tf_engine::recipe::model::{Body, Call, Map};
 
-use crate::notation::{empty, recipe};
+use crate::journey::{any_tape, travel};
+use crate::laws::config;
+use crate::notation::{empty, expr, recipe, spanned};
+use crate::random::any_recipe;
+use crate::rewrite::rewrite;
 
 fn chart(text: &str) -> Result<Chart, ChartError> {
     Chart::build(&recipe(text, "{}"), "provision")
@@ -150,4 +158,70 @@ fn places_are_named_by_path_list_and_call() {
             (Transition::Catch(None), Target::Done),
         ]
     );
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Names that lead nowhere, cycles that nothing counts, calls of what does not exist: a chart is
+    /// refused or it runs, and every place in it can be found by its name.
+    #[test]
+    fn any_recipe_is_refused_or_can_be_run(
+        shape in any_recipe(),
+        tape in any_tape(),
+        wrong in any::<u8>(),
+        at in any::<usize>(),
+    ) {
+        let mut n = 0;
+        let mut here = || {
+            n += 1;
+            n == at % 8
+        };
+        let mut recipe = rewrite(
+            &shape.recipe(),
+            |state, _| match wrong % 8 {
+                0 => state.max_visits = None,
+                1 if here() => state.next.iter_mut().for_each(|row| row.to = spanned("nowhere")),
+                2 if here() => state.catch.iter_mut().for_each(|row| row.to = spanned("nowhere")),
+                3 if here() => state.next.iter_mut().for_each(|row| row.when = Some(expr("x"))),
+                4 if here() => state.body = Body::Choice,
+                5 if here() => {
+                    if let Body::Scope { initial, .. } = &mut state.body {
+                        *initial = spanned("nowhere");
+                    }
+                }
+                _ => {}
+            },
+            |step, _| match wrong % 8 {
+                6 => {
+                    if let Some(call) = &mut step.call {
+                        call.procedure = spanned("p0");
+                    }
+                }
+                7 if step.call.is_none() => {
+                    step.call = Some(Call {
+                        procedure: spanned(["p0", "none"][at % 2]),
+                        with: Map::new(),
+                    });
+                }
+                _ => {}
+            },
+        );
+        if wrong >= 250 {
+            recipe.procedures.clear();
+        }
+        if let Ok(chart) = Chart::build(&recipe, "provision") {
+            let chart = Arc::new(chart);
+            let turns = travel(&chart, &tape, |_, _| {});
+            prop_assert!(!turns.is_empty());
+            for step in chart.steps() {
+                let name = chart.step_name(step).to_string();
+                prop_assert_eq!(chart.find_step(&name), Some(step));
+                prop_assert_eq!(chart.place(&[], Site::Step(step)), name);
+            }
+            for state in chart.states() {
+                prop_assert_eq!(chart.find_state(chart.path(state)), Some(state));
+            }
+        }
+    }
 }

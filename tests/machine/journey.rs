@@ -71,15 +71,7 @@ pub(crate) fn travel(
     mut seen: impl FnMut(&Machine, &Turned),
 ) -> Vec<Turned> {
     let mut machine = Machine::new(Arc::clone(chart), 7);
-    let mut world = World {
-        chart,
-        tape,
-        at: 0,
-        now: Moment::START,
-        running: None,
-        stopping: false,
-        last: None,
-    };
+    let mut world = World::new(chart, tape);
     let mut turns = Vec::new();
     let mut event = Event::Begin;
     let mut stray = false;
@@ -103,26 +95,40 @@ pub(crate) fn travel(
     }
 }
 
-struct World<'w> {
+/// What runs tries and answers questions.
+pub(crate) struct World<'w> {
     chart: &'w Chart,
     tape: &'w Tape,
     /// Numbers drawn so far.
     at: usize,
-    now: Moment,
+    pub(crate) now: Moment,
     running: Option<TryId>,
     stopping: bool,
     /// The last place at which something came in between, so that it comes once.
     last: Option<usize>,
 }
 
-impl World<'_> {
+impl<'w> World<'w> {
+    pub(crate) fn new(chart: &'w Chart, tape: &'w Tape) -> Self {
+        Self {
+            chart,
+            tape,
+            at: 0,
+            now: Moment::START,
+            running: None,
+            stopping: false,
+            last: None,
+        }
+    }
+
     fn draw(&mut self) -> usize {
         let number = self.tape.numbers.get(self.at).copied().unwrap_or_default();
         self.at += 1;
         usize::from(number)
     }
 
-    fn next(&mut self, decision: &Decision) -> (Event, bool) {
+    /// What happens after a decision; the flag tells an event that does not fit.
+    pub(crate) fn next(&mut self, decision: &Decision) -> (Event, bool) {
         if let Decision::Ask(ask) = decision
             && let Some(answer) = self.certain(*ask)
         {
