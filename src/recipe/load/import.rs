@@ -6,11 +6,14 @@ use super::cx::Import;
 use super::recipe::read;
 use crate::diagnostic::{Code, Finding};
 use crate::recipe::extends::Files;
+use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
 
-/// Reads the recipes whose procedures are called, and takes their procedures.
+/// Reads the recipes whose procedures are called, and takes their procedures. `library` begins with
+/// the calling recipe's own folder.
 pub(super) fn import(
     files: &mut Files<'_>,
+    library: &Library,
     recipe: &mut Recipe,
     wanted: Vec<Import>,
     callers: &[String],
@@ -29,7 +32,6 @@ pub(super) fn import(
             continue;
         }
         if !recipe.imports.contains_key(&import.recipe) && !failed.contains(&import.recipe) {
-            let library = files.library;
             let opened = files.open(library, &import.recipe, Some(import.span));
             match opened.and_then(|opened| read(files, opened, callers)) {
                 Some(mut other) => {

@@ -290,6 +290,11 @@ stages:
         let call = steps[0].call.as_ref().expect("it calls");
         assert_eq!(call.procedure.value, "other.second");
         assert!(recipe.imports["other"].device.members.contains_key("ip"));
+
+        let path = folder.path().join("x.yaml");
+        std::fs::write(&path, text).expect("a file");
+        let beside = super::load(&Library::default(), &path.to_string_lossy());
+        assert!(beside.findings.0.is_empty(), "{:?}", beside.findings);
     }
 
     #[test]

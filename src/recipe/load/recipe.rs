@@ -174,7 +174,7 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
     };
     let mut callers = callers.to_vec();
     callers.push(name);
-    import(files, &mut recipe, wanted, &callers);
+    import(files, &library, &mut recipe, wanted, &callers);
     Some(recipe)
 }
 
