@@ -8,7 +8,7 @@ use super::frames::{Items, Kept};
 use super::memory::Memory;
 use crate::machine::{Answer, Ask, AskKind, RetryPlan, Site, StepId, TrackId};
 use crate::recipe::ErrorKind;
-use crate::recipe::inputs::bind_params;
+use crate::recipe::inputs::{bind_params, hides};
 use crate::recipe::model::{self, Body, Map, Retry, StepTimeout, Templated, Tree};
 use crate::recipe::template::{Context, Expr, RenderError, Rendered};
 
@@ -190,7 +190,7 @@ impl Memory {
             let given = given
                 .iter()
                 .any(|(other, kept)| other == name && kept.secret);
-            given || procedure.params.get(name).is_some_and(|input| input.secret)
+            given || procedure.params.get(name).is_some_and(hides)
         };
         let arguments = bound
             .into_iter()

@@ -125,7 +125,7 @@ impl Wait {
                 total: None,
             }));
             let shown = format!("probe {}: not yet: {}", watch.probes, watch.last);
-            cx.notes.say(Note::Doing(shown)).await;
+            cx.notes.say(Note::Doing(cx.lab.mask(&shown))).await;
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = cx.stop.wanted() => return Err(blamed(watch.expired(&what))),

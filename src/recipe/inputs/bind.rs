@@ -276,9 +276,10 @@ impl Binder<'_> {
         }
     }
 
-    /// Notes a secret, and secrets among the members of a map.
+    /// Notes a secret, and secrets among the members of a map. A list with secrets in its items is
+    /// one as a whole.
     fn secrets(&mut self, input: &Input, given: &Node, path: &[&str]) {
-        if input.secret {
+        if input.secret || input.items.as_deref().is_some_and(hides) {
             self.secrets
                 .push(path.iter().map(|part| (*part).to_owned()).collect());
             self.hidden.push(given.span);
@@ -339,6 +340,13 @@ fn asked(finding: Finding, document: &Document, declared: Span, path: &[&str]) -
         "no job data were given (`-j FILE`)"
     };
     finding.help(what)
+}
+
+/// Whether there is a secret in it, or in what it holds.
+pub fn hides(input: &Input) -> bool {
+    input.secret
+        || input.keys.iter().flatten().any(|(_, member)| hides(member))
+        || input.items.as_deref().is_some_and(hides)
 }
 
 /// The arguments of a call for a procedure's parameters; each parameter that has no argument has
@@ -501,6 +509,16 @@ mod tests {
         };
         assert!(!finding.message.contains("HUNTER2"));
         assert_eq!(said(&binding), ["TF0202 \"*********\""]);
+    }
+
+    #[test]
+    fn a_list_with_secrets_in_its_items_is_one_as_a_whole() {
+        let recipe = recipe(
+            "job:\n  words: { type: list, items: { type: string, secret: true } }\n",
+            "hello",
+        );
+        let binding = bound(&recipe, "", "{\"words\": [\"hunter2\"]}");
+        assert_eq!(binding.bound.secrets, [["job", "words"]]);
     }
 
     #[test]
