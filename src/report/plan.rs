@@ -1,5 +1,6 @@
 //! A dry run's plan as a person reads it.
 
+use super::quantity::plain;
 use crate::engine::{Plan, Planned};
 
 /// The plan as text: a line for each state that is entered, and under it what each step would send.
@@ -26,7 +27,7 @@ pub fn plan_text(plan: &Plan) -> String {
                     Some(host) if host.as_ref() != "local" => format!(" on {host}"),
                     _ => String::new(),
                 };
-                let mut lines = sends.iter().flat_map(|send| send.lines());
+                let mut lines = sends.iter().flat_map(|send| send.lines()).map(plain);
                 let first = lines.next().unwrap_or_default();
                 // `sleep 10ms` says what it is.
                 let says_itself = host.is_empty()
@@ -48,6 +49,7 @@ pub fn plan_text(plan: &Plan) -> String {
                 message,
             } => {
                 stand(&mut text, &mut state, &step.state);
+                let message = message.lines().map(plain).collect::<Vec<_>>().join(" ⏎ ");
                 text.push_str(&format!(
                     "  {} would fail with {kind}: {message}\n",
                     step.name

@@ -117,3 +117,20 @@ states:
     the stage succeeds
     ");
 }
+
+#[tokio::test]
+async fn a_plan_obeys_no_one_who_writes_to_a_terminal() {
+    let text = planned(
+        "do:
+  - run: \"echo a\\e[31mred\\a\"
+  - fail: \"one\\e[2J\\r\\ntwo\"
+",
+    );
+    assert!(
+        !text
+            .chars()
+            .any(|letter| letter.is_control() && letter != '\n'),
+        "{text:?}"
+    );
+    assert!(text.contains("two\n"), "{text:?}");
+}
