@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::{Code, Finding, Findings, Span, list, nearest};
-use crate::recipe::model::{Call, Recipe, State};
-use crate::recipe::reads;
+use crate::recipe::inputs::bind_params;
+use crate::recipe::model::{Call, Map, Recipe, State, Tree, TreeKind};
+use crate::recipe::{Value, reads};
 
 /// How deep calls may nest.
 const MAX_DEPTH: usize = 8;
@@ -39,7 +40,20 @@ fn arguments(recipe: &Recipe, call: &Call, span: Span, findings: &mut Findings) 
         return;
     };
     for (argument, tree) in &call.with {
-        if procedure.params.contains_key(argument) {
+        if let Some((name, input)) = procedure.params.get_key_value(argument) {
+            let given = literal(tree).filter(|value| !value.is_null());
+            let bound = given.map(|value| {
+                bind_params(
+                    &Map::from_iter([(name.clone(), input.clone())]),
+                    &Map::from_iter([(name.clone(), value)]),
+                )
+            });
+            if let Some(Err((_, message))) = bound {
+                findings.push(
+                    Finding::new(Code::WrongInput, tree.span, message)
+                        .related(input.span, "declared here"),
+                );
+            }
             continue;
         }
         let known = || procedure.params.keys().map(String::as_str);
@@ -60,9 +74,10 @@ fn arguments(recipe: &Recipe, call: &Call, span: Span, findings: &mut Findings) 
         findings.push(finding);
     }
     for (param, input) in &procedure.params {
-        let given = call.with.get(param).is_some_and(|tree| {
-            !matches!(&tree.kind, crate::recipe::model::TreeKind::Literal(value) if value.is_null())
-        });
+        let given = call
+            .with
+            .get(param)
+            .is_some_and(|tree| !matches!(&tree.kind, TreeKind::Literal(value) if value.is_null()));
         if input.required && !given {
             findings.push(
                 Finding::new(
@@ -74,6 +89,20 @@ fn arguments(recipe: &Recipe, call: &Call, span: Span, findings: &mut Findings) 
                 .help(format!("write `with: {{ {param}: … }}` beside the `call`")),
             );
         }
+    }
+}
+
+/// A value that holds no template.
+fn literal(tree: &Tree) -> Option<Value> {
+    match &tree.kind {
+        TreeKind::Literal(value) => Some(value.clone()),
+        TreeKind::List(items) => items.iter().map(literal).collect(),
+        TreeKind::Map(members) => members
+            .iter()
+            .map(|(name, member)| Some((name.clone(), literal(member)?)))
+            .collect::<Option<serde_json::Map<_, _>>>()
+            .map(Value::Object),
+        TreeKind::Template(_) | TreeKind::Expr(_) | TreeKind::Deferred(_) => None,
     }
 }
 
@@ -155,5 +184,43 @@ fn depth(recipe: &Recipe, findings: &mut Findings) {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe::library::Library;
+    use crate::recipe::load::load_text;
+
+    #[test]
+    fn a_written_argument_is_checked_like_an_input() {
+        let text = "recipe: x
+summary: X
+procedures:
+  p:
+    params: { n: { type: integer, max: 9 }, l: { type: list, items: integer } }
+    do: [ { log: \"{{ params.n }} {{ params.l }}\" } ]
+stages:
+  provision:
+    timeout: 1m
+    do:
+      - { call: p, with: { n: \"7\", l: [1, \"2\"] } }
+      - { call: p, with: { n: \"{{ run.id }}\", l: [\"{{ run.id }}\"] } }
+      - { call: p, with: { n: 10, l: [one] } }
+";
+        let loaded = load_text(&Library::default(), "x", text);
+        let recipe = loaded.recipe.expect("it is a recipe");
+        let said: Vec<String> = crate::check::check(&recipe)
+            .0
+            .iter()
+            .map(|finding| finding.message.clone())
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "the parameter `n`: `10` is too large: it must be 9 or less",
+                "the parameter `l`: it must be a whole number, not a text",
+            ]
+        );
     }
 }
