@@ -183,12 +183,9 @@ fn judge(
         kept: kept.clone(),
     };
     let failed = |kind: ErrorKind, message: String, answer: &Answer| {
-        let mut output = answer.fields();
-        output.remove("stdout");
-        output.remove("stderr");
         Err(StepError::new(kind, message)
             .with_tail(answer.kept.tail.clone())
-            .with_output(Value::Object(output)))
+            .with_output(Value::Object(answer.fields())))
     };
     let answer = match ended {
         Ok(Ended::Status(status)) => {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::scope::{Names, Scope, Site, Text, bare};
 use crate::diagnostic::Span;
 use crate::recipe::model::{
-    Body, Driver, GearKind, Input, Items, Map, Recipe, Retry, State, Step, StepTimeout, Templated,
-    Tree, TreeKind,
+    Body, Driver, GearKind, Input, Items, Map, Parse, Recipe, Retry, State, Step, StepTimeout,
+    Templated, Tree, TreeKind,
 };
 use crate::recipe::template::Expr;
 use crate::recipe::vocabulary::Action;
@@ -25,8 +25,8 @@ pub(super) struct Space<'r> {
 pub(super) enum Setter {
     /// A value of the recipe's own making.
     Value,
-    /// The output of an action.
-    Output(&'static Action),
+    /// The output of an action, and how it is read.
+    Output(&'static Action, Parse),
     /// A list of outputs, one per item.
     Outputs,
 }
@@ -281,7 +281,7 @@ impl<'r> Sites<'r> {
             let setter = if step.for_each.is_some() {
                 Setter::Outputs
             } else {
-                Setter::Output(step.action)
+                Setter::Output(step.action, step.parse.unwrap_or_default())
             };
             self.set(space, &save.value, setter);
             self.flows.push(Flow {

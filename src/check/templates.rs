@@ -6,8 +6,9 @@ use super::scope::Site;
 use super::shell;
 use super::sites::{Setter, Sites, Space, gear_fields};
 use crate::diagnostic::{Code, Finding, Findings, list, nearest};
-use crate::recipe::model::{Declared, Group, Input, InputType, Map, Recipe};
+use crate::recipe::model::{Declared, Group, Input, InputType, Map, Parse, Recipe};
 use crate::recipe::template::{ROOTS, Read};
+use crate::recipe::vocabulary::Action;
 
 /// Fields of every saved output.
 const OUTPUT: &[&str] = &["ok", "error", "duration", "tries"];
@@ -308,7 +309,14 @@ fn vars(read: &Read, rest: &[String], space: &Space<'_>) -> Option<Wrong> {
     let mut fields: Vec<&'static str> = OUTPUT.to_vec();
     for setter in setters {
         match setter {
-            Setter::Output(action) if !action.output.is_empty() => fields.extend(action.output),
+            Setter::Output(action, parse) if !action.output.is_empty() => {
+                fields.extend(
+                    action
+                        .output
+                        .iter()
+                        .filter(|field| parsed(action, *parse, field)),
+                );
+            }
             Setter::Outputs if field.parse::<i64>().is_ok() => return None,
             Setter::Outputs => {
                 return Some(
@@ -321,16 +329,27 @@ fn vars(read: &Read, rest: &[String], space: &Space<'_>) -> Option<Wrong> {
                     )),
                 );
             }
-            Setter::Output(_) | Setter::Value => return None,
+            Setter::Output(..) | Setter::Value => return None,
         }
     }
     (!fields.contains(&field.as_str())).then(|| {
-        Wrong::new(read, format!("`vars.{name}` has no `{field}`")).one_of(
-            field,
-            fields.iter().copied(),
-            "",
-        )
+        let wrong = Wrong::new(read, format!("`vars.{name}` has no `{field}`"));
+        let gives = |setter: &Setter| matches!(setter, Setter::Output(action, _) if action.output.contains(&field.as_str()));
+        if setters.iter().any(gives) {
+            return wrong.help(format!("it is there with `parse: {field}`"));
+        }
+        wrong.one_of(field, fields.iter().copied(), "")
     })
+}
+
+/// Whether a field is there: `json` and `lines` of an action that parses are with `parse` alone.
+fn parsed(action: &Action, parse: Parse, field: &str) -> bool {
+    let parses = || action.modifiers().any(|modifier| modifier.name == "parse");
+    match field {
+        "json" => parse == Parse::Json || !parses(),
+        "lines" => parse == Parse::Lines || !parses(),
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -362,6 +381,24 @@ mod tests {
 - run: ls {{ let.word | raw }} {{ gear.card.media | raw }}
 "#,
             &[],
+        );
+    }
+
+    #[test]
+    fn what_parse_gives_is_there_with_it_alone() {
+        case(
+            r#"
+- run: ls
+  save: ran
+- run: ls
+  parse: json
+  save: read
+- log: "{{ vars.ran.json }} {{ vars.read.json }} {{ vars.read.lines }}"
+"#,
+            &[
+                "TF0403 `vars.ran.json`: `vars.ran` has no `json` (it is there with `parse: json`)",
+                "TF0403 `vars.read.lines`: `vars.read` has no `lines` (it is there with `parse: lines`)",
+            ],
         );
     }
 

@@ -24,6 +24,14 @@ impl Memory {
             Value::Null => Map::new(),
             other => Map::from_iter([("value".to_owned(), other)]),
         };
+        // What `parse` gives is there with it alone; all else is there, none or not.
+        let outputs = self.chart().step(step).action.output;
+        for field in outputs
+            .iter()
+            .filter(|it| !matches!(**it, "json" | "lines"))
+        {
+            fields.entry(*field).or_insert(Value::Null);
+        }
         fields.insert("ok".into(), true.into());
         fields.insert("error".into(), Value::Null);
         self.save(step, fields, output.secret, at);

@@ -59,7 +59,10 @@ async fn an_exit_status_that_is_not_expected_is_an_error_with_the_end_of_the_out
     );
     let error = done.result.expect_err("it failed");
     assert_eq!(error.tail, "why\n");
-    assert_eq!(error.output["exit"], 3);
+    assert_eq!(
+        (&error.output["exit"], &error.output["stdout"]),
+        (&json!(3), &json!("why\n"))
+    );
     assert_eq!(bench.perform(run().expect_any()).await.field("exit"), 3);
 
     let killed = || step("run", json!({"shell": "kill -KILL $$"}));

@@ -15,6 +15,7 @@ async fn a_saved_output_has_its_own_fields_and_the_engines() {
     allow_failure: true
     retry: 2
     save: bad
+  - log: \"{{ vars.bad.error.output.stdout | tojson }} {{ vars.out.signal is none }}\"
   - log: \"{{ vars.out.stdout | trim }} {{ vars.out.exit }} {{ vars.out.ok }} {{ vars.out.tries }} {{ vars.out.error is none }}\"
   - log: \"{{ vars.bad.ok }} {{ vars.bad.error.kind }} {{ vars.bad.tries }} {{ vars.bad.stdout is none }}\"
 ",
@@ -23,8 +24,29 @@ async fn a_saved_output_has_its_own_fields_and_the_engines() {
     assert_eq!(played.report.ending.end, End::Success);
     assert_eq!(
         played.seen.lines,
-        ["hello", "hello 7 true 1 true", "false exit 2 true"]
+        [
+            "hello",
+            "\"\" true",
+            "hello 7 true 1 true",
+            "false exit 2 true"
+        ]
     );
+}
+
+#[tokio::test]
+async fn every_field_of_an_output_is_there() {
+    let played = play(
+        "do:
+  - read: { path: nothing, optional: true }
+    save: one
+  - read: { glob: \"*.nothing\", optional: true }
+    save: more
+  - log: \"{{ vars.one.exists }} {{ vars.one.paths is none }} {{ vars.more.paths }} {{ vars.more.text is none }}\"
+",
+    )
+    .await;
+    assert_eq!(played.report.ending.end, End::Success);
+    assert_eq!(played.seen.lines, ["false true [] true"]);
 }
 
 #[tokio::test]
