@@ -15,6 +15,7 @@ use super::{
     paths,
 };
 use crate::recipe::model::TreeKind;
+use crate::recipe::template::url_encoded;
 use crate::recipe::{ErrorKind, Value, Verdict};
 use crate::transport::{
     FaultKind, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse, Stream,
@@ -90,7 +91,7 @@ impl Exchange {
             None if has_body => "POST".to_owned(),
             None => "GET".to_owned(),
         };
-        let (query, shown_query) = query(fields)?;
+        let (query, shown_query) = query(fields, url.value.contains('?'))?;
         let mut shown = vec![format!("{method} {}{shown_query}", url.shown())];
         shown.extend(shown_headers);
         shown.extend(shown_body);
@@ -315,8 +316,8 @@ fn head(response: &HttpResponse, cx: &StepContext) -> serde_json::Map<String, Va
     fields
 }
 
-/// The query as it is sent, and as it is shown.
-fn query(fields: &Fields) -> Result<(Vec<(String, String)>, String), StepError> {
+/// The query as it is sent, and as it is shown; `begun` where the URL has one already.
+fn query(fields: &Fields, begun: bool) -> Result<(Vec<(String, String)>, String), StepError> {
     let mut query = Vec::new();
     let mut shown = String::new();
     let Some(given) = fields.get("query") else {
@@ -330,8 +331,12 @@ fn query(fields: &Fields) -> Result<(Vec<(String, String)>, String), StepError> 
         };
         for value in values.iter().filter(|value| !value.is_none()) {
             let value = value.text()?;
-            let mark = if query.is_empty() { '?' } else { '&' };
-            shown.push_str(&format!("{mark}{name}={}", value.shown()));
+            let mark = if query.is_empty() && !begun { '?' } else { '&' };
+            let text = match value.secret {
+                true => value.shown().to_owned(),
+                false => url_encoded(&value.value),
+            };
+            shown.push_str(&format!("{mark}{}={text}", url_encoded(name)));
             query.push((name.clone(), value.value));
         }
     }

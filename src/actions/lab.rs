@@ -182,8 +182,8 @@ impl Lab {
         verdict_of(role.unwrap_or_default())
     }
 
-    /// Sets the name `host` of templates: `name`, `address` and `user` of a step's host. What has no
-    /// value is none.
+    /// Sets the name `host` of templates: `name`, `address` and `user` of a step's host. The user is
+    /// who logs in, given or not; `local` has neither address nor user.
     pub fn introduce_host(&self, home: Option<&str>, name: &str, context: &mut Context) {
         let mut values = serde_json::Map::new();
         values.insert("name".to_owned(), name.into());
@@ -208,6 +208,11 @@ impl Lab {
                     secrets.push(key);
                 }
             }
+        }
+        if let Some(user) = values.get_mut("user").filter(|user| user.is_null())
+            && login.is_some()
+        {
+            *user = own_user().into();
         }
         context.set("host", serde_json::Value::Object(values));
         for key in secrets {

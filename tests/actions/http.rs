@@ -211,14 +211,16 @@ async fn a_dry_run_shows_the_request_and_hides_its_secrets() {
     bench.context.mark_secret(["device", "token"]);
     let bench = bench.ready();
     let params = json!({
-        "url": "http://10.0.0.1/rpc",
-        "query": {"t": "{{ device.token }}"},
+        "url": "http://10.0.0.1/rpc?a=1",
+        "query": {"q": "b c&", "t": "{{ device.token }}"},
         "headers": {"X-Auth": "{{ device.token }}", "A": "b"},
         "json": {"on": true, "key": "{{ device.token }}"},
     });
     assert_eq!(
         bench.describe(http(params)).expect("it can be planned"),
-        ["POST http://10.0.0.1/rpc?t=•••\n  X-Auth: •••\n  A: b\n  {\"on\":true,\"key\":\"•••\"}"]
+        [
+            "POST http://10.0.0.1/rpc?a=1&q=b%20c%26&t=•••\n  X-Auth: •••\n  A: b\n  {\"on\":true,\"key\":\"•••\"}"
+        ]
     );
 }
 
