@@ -62,7 +62,7 @@ impl Memory {
             },
             (None, None) => Decided {
                 state: ending.state.map(|state| self.names.state(state)),
-                step: ending.step.map(|step| self.names.step(step).name),
+                step: ending.step.map(|step| self.names.step(step)),
                 kind: ending.kind,
                 ..Decided::default()
             },

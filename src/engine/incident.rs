@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::record::Failure;
+use super::record::{Failure, NamedStep};
 use crate::recipe::{ErrorKind, Verdict};
 
 /// How many causes an error keeps: `fail: error` in a handler could pile them up.
@@ -17,7 +17,7 @@ pub(super) struct Incident {
     pub(super) message: String,
     /// Where it was raised, by path through calls.
     pub(super) state: Arc<str>,
-    pub(super) step: Option<Arc<str>>,
+    pub(super) step: Option<NamedStep>,
     /// The try that it ended, from 1.
     pub(super) number: Option<u32>,
     /// What output there is, for `error.output`.
@@ -51,7 +51,9 @@ impl Incident {
         error.insert("state".into(), self.state.as_ref().into());
         error.insert(
             "step".into(),
-            self.step.as_deref().map_or(Value::Null, Value::from),
+            self.step
+                .as_ref()
+                .map_or(Value::Null, |step| Value::from(step.name.as_ref())),
         );
         error.insert("output".into(), self.output.clone());
         let cause = self
@@ -74,8 +76,8 @@ impl Incident {
         std::iter::successors(self.cause.as_deref(), |cause| cause.cause.as_deref())
             .map(|cause| match &cause.step {
                 Some(step) => format!(
-                    "{} at {} {step}: {}",
-                    cause.kind, cause.state, cause.message
+                    "{} at {} {}: {}",
+                    cause.kind, cause.state, step.name, cause.message
                 ),
                 None => format!("{} at {}: {}", cause.kind, cause.state, cause.message),
             })

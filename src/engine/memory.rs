@@ -351,7 +351,7 @@ impl Memory {
                     Some(error) => (
                         Value::from(error.message.clone()),
                         error.state.clone(),
-                        error.step.clone(),
+                        error.step.as_ref().map(|step| step.name.clone()),
                     ),
                     None => (Value::from(kind.meaning()), path, None),
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::record::NamedStep;
 use super::sink::Opening;
 use crate::machine::Ending;
 use crate::recipe::{ErrorKind, Verdict};
@@ -31,8 +32,8 @@ pub struct RunReport {
 pub struct Decided {
     /// The state's path, through calls.
     pub state: Option<Arc<str>>,
-    /// The step's name.
-    pub step: Option<Arc<str>>,
+    /// The step.
+    pub step: Option<NamedStep>,
     /// Its try, from 1.
     pub number: Option<u32>,
     /// The kind of error.

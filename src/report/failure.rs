@@ -203,17 +203,18 @@ impl Story {
         if let Some(state) = &decided.state {
             lines.push(format!("  state     {state}"));
         }
-        let detail = self.failed.iter().rev().find(|tried| {
-            Some(&tried.step.state) == decided.state.as_ref()
-                && Some(&tried.step.name) == decided.step.as_ref()
-        });
+        let detail = self
+            .failed
+            .iter()
+            .rev()
+            .find(|tried| Some(&tried.step) == decided.step.as_ref());
         if let Some(step) = &decided.step {
             lines.push(match detail {
                 Some(tried) => format!(
-                    "  step      {step} ({}), try {} of {}",
-                    tried.step.place, tried.number, tried.of
+                    "  step      {} ({}), try {} of {}",
+                    step.name, step.place, tried.number, tried.of
                 ),
-                None => format!("  step      {step}"),
+                None => format!("  step      {} ({})", step.name, step.place),
             });
         }
         if let Some(tried) = detail {

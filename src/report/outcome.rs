@@ -78,7 +78,7 @@ impl Outcome {
             verdict: report.verdict,
             reason: report.reason.clone(),
             state: decided.and_then(|decided| Some(decided.state.as_ref()?.to_string())),
-            step: decided.and_then(|decided| Some(decided.step.as_ref()?.to_string())),
+            step: decided.and_then(|decided| Some(decided.step.as_ref()?.name.to_string())),
             number: decided.and_then(|decided| decided.number),
             kind: decided.and_then(|decided| decided.kind),
             output_tail: decided

@@ -30,7 +30,7 @@ states:
     );
     let decided = report.decided.as_ref().expect("it failed");
     assert_eq!(decided.state.as_deref(), Some("/slow"));
-    assert_eq!(decided.step.as_deref(), Some("run"));
+    assert_eq!(decided.step.as_ref().map(|step| &*step.name), Some("run"));
     assert_eq!(decided.number, Some(1));
     assert_eq!(decided.kind, Some(ErrorKind::Timeout));
     assert_eq!(decided.tail, "begun\n");
@@ -106,7 +106,10 @@ states:
     .await;
     assert_eq!(played.report.ending.end, End::Unrecoverable);
     let decided = played.report.decided.as_ref().expect("it failed");
-    assert_eq!(decided.step.as_deref(), Some("give_back"));
+    assert_eq!(
+        decided.step.as_ref().map(|step| &*step.name),
+        Some("give_back")
+    );
     assert_eq!(decided.causes.len(), 1);
     assert!(
         decided.causes[0].starts_with("exit at /s/a work: "),

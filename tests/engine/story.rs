@@ -149,3 +149,21 @@ states:
     TIME ERROR provision  provision failed after TOOK, verdict infra, exit status 1, at storage/write put (try 2): `echo writing; echo broken; exit 5` ended with exit status 5
     ");
 }
+
+#[tokio::test]
+async fn of_two_steps_of_one_name_the_story_is_of_the_one_that_decided() {
+    let (text, _) = log("initial: a
+enter:
+  - run: exit 3
+states:
+  a:
+    do: []
+    next: done
+exit:
+  - run: exit 4
+")
+    .await;
+    let told = |line: &str| text.lines().any(|said| said.ends_with(line));
+    assert!(told("step      run (/:enter.0), try 1 of 1"), "{text}");
+    assert!(told("sent      exit 3"), "{text}");
+}
