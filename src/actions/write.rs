@@ -189,6 +189,9 @@ fn write_here(path: &Path, bytes: &[u8], mode: u32, parents: bool) -> std::io::R
     }
     if parents {
         std::fs::create_dir_all(folder)?;
+    } else if !folder.is_dir() {
+        let message = format!("there is no folder {}", folder.display());
+        return Err(std::io::Error::other(message));
     }
     let mode = std::fs::Permissions::from_mode(mode);
     let is_link = path.symlink_metadata().is_ok_and(|it| it.is_symlink());

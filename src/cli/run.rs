@@ -272,8 +272,11 @@ impl Run {
     /// Nothing was touched: said on standard error and, where that can be, in `outcome.json`.
     fn refuse(&self, streams: &mut Streams, refused: &Refusal) -> Exit {
         let exit = Exit::Rejected;
+        // A recipe is called as its file.
+        let stem = Path::new(&self.recipe).file_stem();
+        let name = stem.map_or(self.recipe.as_str().into(), |stem| stem.to_string_lossy());
         let outcome = Outcome::refused(
-            &self.recipe,
+            &name,
             &self.stage,
             exit.status(),
             refused.verdict,

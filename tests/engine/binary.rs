@@ -83,6 +83,7 @@ fn each_end_has_its_exit_status_and_its_outcome() {
         let log = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{log}");
         let outcome = board.outcome();
+        assert_eq!(outcome.recipe, "trial");
         assert_eq!(i32::from(outcome.exit_status), status);
         assert_eq!(tf_engine::report::verdict_word(outcome.verdict), verdict);
         let line = log.lines().last().unwrap_or_default();
@@ -96,6 +97,7 @@ fn each_end_has_its_exit_status_and_its_outcome() {
         "provision succeeded",
     );
     case("do: [ { run: exit 46 } ]", 1, "infra", "exit status 1");
+    case("do: [ { rum: x } ]", 2, "infra", "unknown action");
     case(
         "do: [ { run: exit 1, recovery: true, verdict: device } ]",
         46,
