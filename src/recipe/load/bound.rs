@@ -35,7 +35,10 @@ impl Cx<'_> {
                 );
                 return StepTimeout::After(Templated::Literal(EXIT_TIMEOUT));
             }
-            return self.step_timeout(own).unwrap_or(StepTimeout::None);
+            // `none` is no bound where one is required.
+            if !(action.bound_required && own.text() == Some("none")) {
+                return self.step_timeout(own).unwrap_or(StepTimeout::None);
+            }
         }
         match place {
             // `sleep` is a bound itself.
