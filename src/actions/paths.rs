@@ -5,6 +5,7 @@
 //! holds a stranger's attachments.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use super::fields::Field;
@@ -45,7 +46,12 @@ pub fn inside(lab: &Lab, path: &Path) -> Option<PathBuf> {
         }
     }
     let whole = root.join(relative);
-    let real_root = root.canonicalize().ok()?;
+    let real_root = match root.canonicalize() {
+        Ok(real_root) => real_root,
+        // A dry run's may not be there: then no link is in it either.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Some(whole),
+        Err(_) => return None,
+    };
     // What exists of it must be inside once links are followed; the rest has no links.
     let existing = whole.ancestors().find_map(|part| {
         // A link that leads nowhere is there, and could be written through.

@@ -134,3 +134,26 @@ async fn a_plan_obeys_no_one_who_writes_to_a_terminal() {
     );
     assert!(text.contains("two\n"), "{text:?}");
 }
+
+#[tokio::test]
+async fn a_path_in_a_run_directory_that_is_not_there_yet_is_inside_it() {
+    let text = planned(
+        "initial: a
+states:
+  a:
+    do:
+      - write: { path: out/x, content: y, parents: true }
+      - write: { path: ../x, content: y }
+        allow_failure: true
+    next: done
+",
+    );
+    insta::assert_snapshot!(text, @r"
+    provision of trial: what would be sent, if every step ends well
+    /
+    /a
+      write 1 bytes to out/x, mode 0644
+      write would fail with input: `path` must be a path that does not lead out of the run directory, but is the text `../x`
+    the stage succeeds
+    ");
+}
