@@ -192,7 +192,7 @@ impl Live {
         };
         if let Some(held) = running.scope.take() {
             self.scopes
-                .keep(running.step, running.name, held, running.notes);
+                .keep(running.id, running.step, running.name, held, running.notes);
         }
         let outcome = match &result {
             Ok(_) => Outcome::Ok,
@@ -243,6 +243,9 @@ impl World for Live {
                 self.scopes.entered(*state);
             }
             Fact::ScopeLeft { state, .. } => self.scopes.left(*state),
+            Fact::TryEnded { id, outcome, .. } if *outcome != Outcome::Ok => {
+                self.scopes.overruled(*id);
+            }
             _ => {}
         }
         let now = self.now();

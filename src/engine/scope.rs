@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::NamedStep;
 use crate::actions::{Held, Note};
-use crate::machine::{StateId, StepId};
+use crate::machine::{StateId, StepId, TryId};
 
 /// How long such work may take to end.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -16,6 +16,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Work that an enter step left behind.
 #[derive(Debug)]
 struct Work {
+    id: TryId,
     step: StepId,
     name: NamedStep,
     held: Held,
@@ -54,17 +55,26 @@ impl Scopes {
     /// Keeps what an enter step left.
     pub(super) fn keep(
         &mut self,
+        id: TryId,
         step: StepId,
         name: NamedStep,
         held: Held,
         notes: mpsc::Receiver<Note>,
     ) {
         self.works.push(Work {
+            id,
             step,
             name,
             held,
             notes,
         });
+    }
+
+    /// This try did not count although it ended well, and no close follows: what it left is told to end.
+    pub(super) fn overruled(&mut self, id: TryId) {
+        for work in self.works.extract_if(.., |work| work.id == id) {
+            work.held.close.cancel();
+        }
     }
 
     /// Ends what this step left. Gives a complaint where that did not end in time: it is cut off then.
@@ -151,7 +161,7 @@ mod tests {
             notes.say(Note::Doing("reading".to_owned())).await;
             closing.cancelled().await;
         });
-        scopes.keep(StepId(0), name(), Held { close, task }, said);
+        scopes.keep(TryId(0), StepId(0), name(), Held { close, task }, said);
         let (_, note) = scopes.note().await;
         assert_eq!(note, Note::Doing("reading".to_owned()));
         assert_eq!(scopes.close(StepId(0)).await, None);
@@ -161,9 +171,29 @@ mod tests {
             close: CancellationToken::new(),
             task: tokio::spawn(std::future::pending()),
         };
-        scopes.keep(StepId(1), name(), stuck, said);
+        scopes.keep(TryId(1), StepId(1), name(), stuck, said);
         let complaint = scopes.close(StepId(1)).await;
         assert!(complaint.is_some_and(|(_, text)| text.contains("within 1 s")));
+    }
+
+    #[tokio::test]
+    async fn the_work_of_a_try_that_does_not_count_is_told_to_end() {
+        let mut scopes = Scopes::default();
+        let closes: Vec<CancellationToken> = (0..2)
+            .map(|id| {
+                let close = CancellationToken::new();
+                let held = Held {
+                    close: close.clone(),
+                    task: tokio::spawn(std::future::pending()),
+                };
+                scopes.keep(TryId(id), StepId(0), name(), held, Notes::channel(1).1);
+                close
+            })
+            .collect();
+        scopes.overruled(TryId(1));
+        let told: Vec<bool> = closes.iter().map(CancellationToken::is_cancelled).collect();
+        assert_eq!(told, [false, true]);
+        assert_eq!(scopes.works.len(), 1);
     }
 
     #[test]
