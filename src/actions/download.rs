@@ -78,6 +78,7 @@ impl Request for Download {
 /// What is known of a file that has come in part.
 #[derive(Debug, Serialize, Deserialize)]
 struct Version {
+    /// SHA-256 of the URL, which may hold secrets.
     url: String,
     /// For `If-Range`: an entity tag or a date.
     validator: String,
@@ -157,7 +158,7 @@ impl Download {
         fields.insert("path".to_owned(), json!(self.to));
         fields.insert("bytes".to_owned(), json!(begun.bytes));
         fields.insert("sha256".to_owned(), json!(digest.to_string()));
-        fields.insert("url".to_owned(), json!(url));
+        fields.insert("url".to_owned(), json!(cx.lab.mask(&url)));
         Ok(Output::of(fields))
     }
 
@@ -236,16 +237,16 @@ impl Download {
         self.beside(".part.json")
     }
 
+    fn url_digest(&self) -> String {
+        Sha256::of(self.remote.url().as_bytes()).to_string()
+    }
+
     /// What an earlier try has left that can be gone on with.
     async fn begun(&self) -> Begun {
         if !self.resume {
             return Begun::default();
         }
-        let (part, version, url) = (
-            self.part(),
-            self.version_file(),
-            self.remote.url().to_owned(),
-        );
+        let (part, version, url) = (self.part(), self.version_file(), self.url_digest());
         let begun = spawn_blocking(move || read_begun(&part, &version, &url)).await;
         begun.ok().flatten().unwrap_or_default()
     }
@@ -254,7 +255,7 @@ impl Download {
         let Some(validator) = validator(response).filter(|_| self.resume) else {
             return remove(&self.version_file()).await;
         };
-        let url = self.remote.url().to_owned();
+        let url = self.url_digest();
         let version = serde_json::to_vec(&Version { url, validator }).map_err(io::Error::other)?;
         // Anew: a link of that name may be a stranger's.
         remove(&self.version_file()).await?;

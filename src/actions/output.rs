@@ -82,9 +82,8 @@ struct Inner {
 struct OneStream {
     kept: Vec<u8>,
     total: u64,
+    /// As much of the line as is shown, and what a secret at the cut may take.
     line: Vec<u8>,
-    /// The line was longer than is shown.
-    cut: bool,
     /// When the last bytes of a line that has not ended came.
     since: Option<Instant>,
 }
@@ -167,11 +166,7 @@ impl Collector {
     fn text(&self, bytes: &[u8], limit: usize) -> String {
         let mut text = self.lab.mask(&String::from_utf8_lossy(bytes));
         if bytes.len() > limit {
-            let mut end = limit.min(text.len());
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
+            text.truncate(first(&text, limit).len());
         }
         text
     }
@@ -200,7 +195,7 @@ impl Collector {
             };
             let text = String::from_utf8_lossy(&block);
             for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-                let line = printable(&self.lab.mask(line));
+                let line = shown(&self.lab.mask(line));
                 say(Note::Output { stream, line }).await;
             }
         }
@@ -235,9 +230,6 @@ impl Inner {
     fn end_line(&mut self, stream: Stream) {
         let one = self.stream(stream);
         let mut line = std::mem::take(&mut one.line);
-        if std::mem::take(&mut one.cut) {
-            line.extend_from_slice("…".as_bytes());
-        }
         one.since = None;
         line.push(b'\n');
         self.waiting_bytes += line.len();
@@ -287,8 +279,7 @@ impl Inner {
         let mut parts = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = parts.next() {
             let one = self.stream(stream);
-            let room = LINE.saturating_sub(one.line.len());
-            one.cut |= part.len() > room;
+            let room = (LINE + OVERLAP).saturating_sub(one.line.len());
             one.line.extend_from_slice(part.get(..room).unwrap_or(part));
             if parts.peek().is_some() {
                 self.end_line(stream);
@@ -316,6 +307,15 @@ async fn sleep_until(due: Option<Instant>) {
     }
 }
 
+/// The beginning of a text, of at most so many bytes.
+fn first(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// The end of a text, of at most so many bytes.
 pub(super) fn last(text: &str, bytes: usize) -> &str {
     let mut at = text.len().saturating_sub(bytes);
@@ -323,6 +323,16 @@ pub(super) fn last(text: &str, bytes: usize) -> &str {
         at += 1;
     }
     text.get(at..).unwrap_or_default()
+}
+
+/// A line whose secrets are hidden, as it is shown: of bounded length.
+fn shown(masked: &str) -> String {
+    let begin = first(masked, LINE);
+    let mut text = printable(begin);
+    if begin.len() < masked.len() {
+        text.push('…');
+    }
+    text
 }
 
 /// A line as a terminal would leave it, without what a terminal would obey: what stands before a
@@ -343,7 +353,7 @@ pub(super) fn printable(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Inner, LINE, WAITING, last, printable};
+    use super::{Inner, LINE, WAITING, first, last, printable};
     use crate::transport::Stream;
 
     #[test]
@@ -359,7 +369,9 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_text_begins_at_a_character() {
+    fn a_text_is_cut_at_a_character() {
+        assert_eq!(first("aé", 2), "a");
+        assert_eq!(first("aé", 9), "aé");
         assert_eq!(last("aé", 2), "é");
         assert_eq!(last("aé", 1), "");
         assert_eq!(last("aé", 9), "aé");

@@ -111,6 +111,14 @@ impl Live {
 
     fn say(&self, step: &NamedStep, said: Said, report: &mut dyn Sink) {
         let at = self.now();
+        let said = match said {
+            // Made of faults too, whose words may hold what was sent.
+            Said::Note(Note::Doing(text)) => Said::Note(Note::Doing(self.memory.lab.mask(&text))),
+            Said::Note(Note::Warning(text)) => {
+                Said::Note(Note::Warning(self.memory.lab.mask(&text)))
+            }
+            said => said,
+        };
         report.say(&Saying {
             at,
             time: self.memory.time(at),

@@ -268,8 +268,7 @@ fn build((redirects, ca): &Kind) -> Result<Client, Fault> {
 }
 
 fn parse_url(text: &str) -> Result<Url, Fault> {
-    let url =
-        Url::parse(text).map_err(|error| Fault::input(format!("`{text}` is no URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| Fault::input(format!("this is no URL: {error}")))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(Fault::input(format!(

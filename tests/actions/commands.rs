@@ -176,6 +176,16 @@ async fn secrets_are_masked_wherever_they_come_out() {
 }
 
 #[tokio::test]
+async fn a_secret_where_a_long_line_is_cut_is_masked() {
+    let bench = Bench::new().with_secret("s3cret-word").ready();
+    let shell = "printf '%4090s' x; echo s3cret-word and more; printf '%9000s\\n' x";
+    let done = bench.perform(step("run", json!({"shell": shell}))).await;
+    let lines = done.lines(Stream::Stdout);
+    assert!(lines[0].ends_with("x••…"), "{}", lines[0]);
+    assert_eq!(lines[1], format!("{}…", " ".repeat(4096)));
+}
+
+#[tokio::test]
 async fn the_environment_the_folder_and_the_input_are_as_asked() {
     let bench = Bench::new().ready();
     std::fs::create_dir(bench.dir().join("sub")).expect("a folder");

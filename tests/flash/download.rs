@@ -48,6 +48,11 @@ async fn a_further_try_goes_on_where_the_last_one_broke_off() {
     let done = download(&bench, params()).await;
     assert_eq!(done.error().0, "lost");
     assert_eq!(left_over(&bench), ["image.part", "image.part.json"]);
+    let version = fs::read_to_string(bench.dir().join("image.part.json")).unwrap();
+    assert!(
+        !version.contains("/image"),
+        "a URL may hold secrets: {version}"
+    );
     let part = fs::metadata(bench.dir().join("image.part")).unwrap().len();
     assert!(part > 0);
     let done = download(&bench, params()).await;
