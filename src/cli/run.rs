@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::output::Streams;
 use super::{Children, Exit, Global, recipes};
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
+use crate::engine::journal::is_held;
 use crate::engine::run::fresh_seed;
 use crate::engine::{Inputs, RunRequest, Signals, plan, run};
 use crate::recipe::Verdict;
@@ -200,8 +201,13 @@ impl Run {
         runtime: &tokio::runtime::Runtime,
     ) -> Result<RunRequest, Refusal> {
         let _inside = runtime.enter();
-        let signals = Signals::of_the_process()
-            .map_err(|error| Refusal::infra(format!("signals can't be handled: {error}")))?;
+        // A dry run has no scopes to leave: a signal simply ends it.
+        let signals = if self.dry_run {
+            Signals::none()
+        } else {
+            Signals::of_the_process()
+                .map_err(|error| Refusal::infra(format!("signals can't be handled: {error}")))?
+        };
         let run_dir = std::path::absolute(&self.run_dir).map_err(|error| {
             Refusal::infra(format!(
                 "the run directory {}: {error}",
@@ -283,7 +289,8 @@ impl Run {
             &refused.reason,
         );
         streams.err(&format!("tf-engine: {}\n", refused.reason));
-        if !self.dry_run && self.run_dir.is_dir() {
+        // The outcome of a run that is at work there is not ours to write.
+        if !self.dry_run && self.run_dir.is_dir() && !is_held(&self.run_dir) {
             // A directory that can't be written may be the very reason, and was named then.
             let _ = outcome.write(&self.run_dir);
         }

@@ -187,6 +187,12 @@ fn needs_sync(what: &What) -> bool {
     }
 }
 
+/// Whether a run is at work in this directory: what is in it is that run's to write.
+pub fn is_held(run_dir: &Path) -> bool {
+    File::open(run_dir.join(FILE_NAME))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Whether the file's last line lacks its end.
 fn torn(file: &mut File) -> io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
-use tf_engine::engine::journal::{FILE_NAME, read_back};
+use tf_engine::engine::journal::{FILE_NAME, Header, Journal, read_back};
 use tf_engine::report::Outcome;
 
 /// A folder with a recipe of one stage in it.
@@ -319,4 +319,29 @@ stages:
         assert!(!told.contains(SECRET), "{told}");
         assert!(!told.contains("cm9vdDpjb3JyZWN0"), "{told}");
     }
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_the_outcome_to_the_run_that_is_at_work() {
+    let board = Board::new(
+        "initial: a
+states:
+  a:
+    do:
+      - log: here
+    next: done
+",
+    );
+    let header = Header {
+        fields: serde_json::Map::new(),
+    };
+    let journal = Journal::open(board.dir(), &header).expect("opens");
+    let output = board.command().output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("another tf-engine is at work"), "{log}");
+    assert!(!board.dir().join("outcome.json").exists());
+    drop(journal);
+    let output = board.command().output().expect("it starts");
+    assert_eq!(output.status.code(), Some(0));
 }
