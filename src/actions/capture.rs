@@ -3,7 +3,7 @@
 //! The line is somebody's TCP port (ser2net raw). Its bytes go to the file as they are. A line that
 //! is down is no error: it is said once, and tried again in silence.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -23,6 +23,8 @@ use crate::recipe::duration;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long after a drop the line is tried again.
 const RECONNECT: Duration = Duration::from_secs(30);
+/// However short `reconnect` is, as long as this is left to the rest of the machine.
+const LEAST: Duration = Duration::from_millis(10);
 /// A serial line may be silent for hours. That its peer is still there is asked after so long, then
 /// as often again, three times (`TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`, tcp(7)).
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -46,7 +48,12 @@ pub(super) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
         Some(field) => (field.path_text()?, paths::local(cx, "to", field)?),
         None => {
             let name = "serial.log";
-            (name.to_owned(), cx.lab.run_dir().join(name))
+            let file = paths::inside(cx.lab, Path::new(name)).ok_or_else(|| {
+                StepError::input(format!(
+                    "{name} in the run directory is a link that leads out of it"
+                ))
+            })?;
+            (name.to_owned(), file)
         }
     };
     Ok(Box::new(Capture {
@@ -141,7 +148,7 @@ impl Session {
             next = tokio::select! {
                 () = self.close.cancelled() => break,
                 next = async {
-                    tokio::time::sleep(self.reconnect).await;
+                    tokio::time::sleep(self.reconnect.max(LEAST)).await;
                     connect(&self.address, self.port).await
                 } => next,
             };

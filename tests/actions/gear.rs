@@ -240,3 +240,20 @@ async fn a_line_that_is_down_is_one_warning() {
     held.task.await.expect("it ends");
     assert_eq!(bench.file("serial.log"), "");
 }
+
+#[tokio::test]
+async fn a_serial_log_is_not_written_through_a_link_that_leads_out() {
+    let line = serial_line(json!("127.0.0.1"), json!(1));
+    let bench = Bench::new().with_gear("console", line).ready();
+    let outside = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink(
+        outside.path().join("victim"),
+        bench.dir().join("serial.log"),
+    )
+    .expect("a link");
+    let done = bench
+        .perform(step("capture", json!({"gear": "console"})))
+        .await;
+    assert_eq!(done.error().0, "input");
+    assert!(!outside.path().join("victim").exists());
+}
