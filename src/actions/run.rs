@@ -115,6 +115,11 @@ impl Run {
 
     pub(super) async fn execute(self, cx: &StepContext) -> Performed {
         let shown = self.shown();
+        // Before the script, which nothing would remove if this failed.
+        let keep = Keep {
+            max: self.modifiers.max_output,
+            to: self.output_to.as_deref().map(create).transpose()?,
+        };
         let mut script = None;
         let program = match self.what {
             What::Shell(text) => Program::Shell {
@@ -129,10 +134,6 @@ impl Run {
                 script = Some(put);
                 Program::Argv(argv)
             }
-        };
-        let keep = Keep {
-            max: self.modifiers.max_output,
-            to: self.output_to.as_deref().map(create).transpose()?,
         };
         let mut command = Command::new(program);
         command.cwd = self.cwd;
