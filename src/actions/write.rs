@@ -195,7 +195,11 @@ fn write_here(path: &Path, bytes: &[u8], mode: u32, parents: bool) -> std::io::R
     }
     let mode = std::fs::Permissions::from_mode(mode);
     let is_link = path.symlink_metadata().is_ok_and(|it| it.is_symlink());
-    if !is_link && std::fs::read(path).is_ok_and(|before| before == bytes) {
+    // What is there may be of any size; only what could be the same is read.
+    let may_be_same = path
+        .metadata()
+        .is_ok_and(|before| before.len() == bytes.len() as u64);
+    if !is_link && may_be_same && std::fs::read(path).is_ok_and(|before| before == bytes) {
         std::fs::set_permissions(path, mode)?;
         return Ok(false);
     }
