@@ -115,10 +115,18 @@ impl Writer {
         }
     }
 
-    /// Shows this as the terminal's last line, or nothing.
+    /// Shows this as the terminal's last line, or nothing. While anything waits to be written the line
+    /// is left as it is: a terminal that is stopped must not pile them up.
     pub fn live(&self, text: Option<String>) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Job::Live(text));
+        let length = text.as_ref().map_or(0, String::len);
+        if length > 0 && self.unwritten.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        self.unwritten.fetch_add(length, Ordering::Relaxed);
+        if let Some(jobs) = &self.jobs
+            && jobs.send(Job::Live(text)).is_err()
+        {
+            self.unwritten.fetch_sub(length, Ordering::Relaxed);
         }
     }
 
@@ -164,7 +172,11 @@ impl Outputs {
                     self.line(to, &line);
                     unwritten.fetch_sub(line.len(), Ordering::Relaxed);
                 }
-                Job::Live(text) => self.live(text),
+                Job::Live(text) => {
+                    let length = text.as_ref().map_or(0, String::len);
+                    self.live(text);
+                    unwritten.fetch_sub(length, Ordering::Relaxed);
+                }
             }
         }
         self.live(None);
@@ -271,7 +283,10 @@ mod tests {
             writer.line(To::Log, line.clone());
         }
         assert!(writer.behind());
-        assert!(writer.unwritten.load(Ordering::Relaxed) < FULL + 2 * line.len());
+        let unwritten = writer.unwritten.load(Ordering::Relaxed);
+        assert!(unwritten < FULL + 2 * line.len());
+        writer.live(Some("still at it".to_owned()));
+        assert_eq!(writer.unwritten.load(Ordering::Relaxed), unwritten);
         drop(gate);
         writer.finish();
         let log = log.0.lock().expect("no panic while held");
