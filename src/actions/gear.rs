@@ -2,8 +2,9 @@
 
 use super::fields::{Field, Text};
 use super::{Lab, StepError};
+use crate::recipe::GearKind;
 use crate::recipe::Value;
-use crate::recipe::model::{Driver, Gear, GearKind, Tree};
+use crate::recipe::model::{Driver, Gear, Tree};
 use crate::recipe::template::Context;
 
 impl Lab {
@@ -24,7 +25,7 @@ impl Lab {
                 let mut values = serde_json::Map::new();
                 let present = self.present(home, gear).unwrap_or(false);
                 values.insert("present".to_owned(), present.into());
-                values.insert("kind".to_owned(), word(gear.kind).into());
+                values.insert("kind".to_owned(), gear.kind.word().into());
                 let media = media.map_or(Value::Null, |media| media.value());
                 values.insert("media".to_owned(), media);
                 all.insert(name.clone(), Value::Object(values));
@@ -135,13 +136,5 @@ impl Lab {
                 }
             },
         }
-    }
-}
-
-fn word(kind: GearKind) -> &'static str {
-    match kind {
-        GearKind::Power => "power",
-        GearKind::Mux => "mux",
-        GearKind::Serial => "serial",
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::scope::{Names, Scope, Site, Text, bare};
 use crate::diagnostic::Span;
+use crate::recipe::GearKind;
 use crate::recipe::model::{
-    Body, Driver, GearKind, Input, Items, Map, Parse, Recipe, Retry, State, Step, StepTimeout,
-    Templated, Tree, TreeKind,
+    Body, Driver, Input, Items, Map, Parse, Recipe, Retry, State, Step, StepTimeout, Templated,
+    Tree, TreeKind,
 };
 use crate::recipe::template::Expr;
 use crate::recipe::vocabulary::Action;

@@ -11,6 +11,7 @@ pub mod driver;
 mod ending;
 mod frames;
 mod header;
+mod identity;
 mod incident;
 pub mod journal;
 pub mod live;
@@ -28,6 +29,7 @@ mod sink;
 mod story;
 mod summary;
 
+pub use identity::fresh_seed;
 pub use names::signal_name;
 pub use planned::{Plan, Planned, plan};
 pub use prepare::{Inputs, Refused, RunRequest};

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
+use super::identity::run_id;
 use super::memory::Memory;
-use super::run::run_id;
 use super::signals::Signals;
 use crate::actions::{Equipment, Home, Lab};
 use crate::machine::Chart;
@@ -50,7 +50,7 @@ pub struct RunRequest {
     pub keys: Arc<SshKeys>,
     /// The engine's environment.
     pub env: Vec<(String, String)>,
-    /// What jitter is made of; [`fresh_seed`](super::run::fresh_seed) where nobody cares.
+    /// What jitter is made of; [`fresh_seed`](super::fresh_seed) where nobody cares.
     pub seed: u64,
     /// Where signals come from.
     pub signals: Signals,

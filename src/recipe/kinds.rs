@@ -1,4 +1,4 @@
-//! The kinds of error, and whose fault they are.
+//! The kinds of error, whose fault they are, and the kinds of gear.
 
 use std::fmt;
 use std::str::FromStr;
@@ -157,4 +157,35 @@ impl Verdict {
         ("job", Self::Job),
         ("test", Self::Test),
     ];
+}
+
+/// What a piece of gear is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GearKind {
+    /// A power switch: `on`, `off`.
+    Power,
+    /// A mux: `host`, `dut`.
+    Mux,
+    /// A serial line.
+    Serial,
+}
+
+impl GearKind {
+    /// The word that recipes use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Mux => "mux",
+            Self::Serial => "serial",
+        }
+    }
+
+    /// The values that it can have, as a tracked value.
+    pub fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::Power => &["on", "off"],
+            Self::Mux => &["host", "dut"],
+            Self::Serial => &[],
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub mod vocabulary;
 pub mod yaml;
 
 pub use duration::of_value as duration;
-pub use kinds::{ErrorKind, KindSet, Verdict};
+pub use kinds::{ErrorKind, GearKind, KindSet, Verdict};
 pub use size::of_value as size;
 
 /// A value of the language: what YAML, JSON and templates give. A duration is a number of seconds,

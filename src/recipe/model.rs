@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 use super::template::{Expr, Template};
 use super::vocabulary::Action;
-use super::{ErrorKind, KindSet, Value, Verdict};
+use super::{ErrorKind, GearKind, KindSet, Value, Verdict};
 use crate::diagnostic::{Sources, Span, Spanned};
 
 /// A map that keeps the order of the file.
@@ -226,37 +226,6 @@ pub struct Gear {
     pub tty: Option<Tree>,
     /// Its speed in baud; 115,200 where absent.
     pub baud: Option<Tree>,
-}
-
-/// What a piece of gear is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GearKind {
-    /// A power switch: `on`, `off`.
-    Power,
-    /// A mux: `host`, `dut`.
-    Mux,
-    /// A serial line.
-    Serial,
-}
-
-impl GearKind {
-    /// The word that recipes use.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Power => "power",
-            Self::Mux => "mux",
-            Self::Serial => "serial",
-        }
-    }
-
-    /// The values that it can have, as a tracked value.
-    pub fn values(self) -> &'static [&'static str] {
-        match self {
-            Self::Power => &["on", "off"],
-            Self::Mux => &["host", "dut"],
-            Self::Serial => &[],
-        }
-    }
 }
 
 /// How a piece of gear is driven.

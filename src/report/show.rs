@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::recipe::duration::{of_value, print};
 use crate::recipe::model::{
-    Body, Declared, Driver, EndKind, Gear, GearKind, Group, Host, Input, InputType, Map, Recipe,
-    Row, State, Step, Templated, Tree, TreeKind,
+    Body, Declared, Driver, EndKind, Gear, Group, Host, Input, InputType, Map, Recipe, Row, State,
+    Step, Templated, Tree, TreeKind,
 };
 use crate::recipe::{ErrorKind, Value};
 
@@ -222,11 +222,7 @@ fn gear(page: &mut Page, gear: &Map<Gear>) {
     }
     page.heading("Gear");
     for (name, gear) in gear {
-        let kind = match gear.kind {
-            GearKind::Power => "power",
-            GearKind::Mux => "mux",
-            GearKind::Serial => "serial",
-        };
+        let kind = gear.kind.word();
         let driver = match &gear.driver {
             Some(Driver::Steps(verbs)) => {
                 format!(", {}", verbs.keys().cloned().collect::<Vec<_>>().join(", "))

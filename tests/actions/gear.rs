@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tf_engine::actions::Note;
-use tf_engine::recipe::model::{Gear, GearKind, Step, Templated};
+use tf_engine::recipe::GearKind;
+use tf_engine::recipe::model::{Gear, Step, Templated};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tf_engine::actions::Note;
 use tf_engine::diagnostic::{Span, Spanned};
-use tf_engine::recipe::model::{Gear, GearKind};
+use tf_engine::recipe::GearKind;
+use tf_engine::recipe::model::Gear;
 use tf_engine::transport::Stop;
 
 use crate::bench::{Bench, Modify, Ready, driven, step, tree};

@@ -11,9 +11,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use tf_engine::diagnostic::{Span, Spanned};
+use tf_engine::recipe::GearKind;
 use tf_engine::recipe::model::{
-    AllowFailure, Body, Call, Catch, EndKind, Ensures, Gear, GearKind, Input, Items, Map, Needs,
-    Procedure, Recipe, Retry, Row, Stage, State, Step, StepTimeout, Templated, Tree, TreeKind,
+    AllowFailure, Body, Call, Catch, EndKind, Ensures, Gear, Input, Items, Map, Needs, Procedure,
+    Recipe, Retry, Row, Stage, State, Step, StepTimeout, Templated, Tree, TreeKind,
 };
 use tf_engine::recipe::template::{Style, Template};
 use tf_engine::recipe::{ErrorKind, KindSet};

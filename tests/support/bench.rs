@@ -14,9 +14,10 @@ use tf_engine::actions::{
     StepError, registry,
 };
 use tf_engine::diagnostic::{Span, Spanned};
+use tf_engine::recipe::GearKind;
 use tf_engine::recipe::model::{
-    AllowFailure, Driver, Expect, Gear, GearKind, Host, HostKeys, Items, Login, Map, Parse, Role,
-    ShellKind, Step, StepTimeout, Templated, Tree, TreeKind,
+    AllowFailure, Driver, Expect, Gear, Host, HostKeys, Items, Login, Map, Parse, Role, ShellKind,
+    Step, StepTimeout, Templated, Tree, TreeKind,
 };
 use tf_engine::recipe::secret::Masker;
 use tf_engine::recipe::template::{Context, Expr, Style, Template};

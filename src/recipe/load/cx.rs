@@ -3,8 +3,9 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::diagnostic::{Code, Finding, Findings, Sources, Span, nearest};
+use crate::recipe::GearKind;
 use crate::recipe::library::Library;
-use crate::recipe::model::{GearKind, Map, Needs};
+use crate::recipe::model::{Map, Needs};
 use crate::recipe::yaml::{Key, Kind, Node};
 
 /// After so many findings names are no longer looked up for similar ones: many names times many

@@ -4,8 +4,9 @@ use super::cx::{Cx, Import};
 use super::defaults::Defaults;
 use super::step::{Place, add_need};
 use crate::diagnostic::{Code, Finding, Span, Spanned};
+use crate::recipe::GearKind;
 use crate::recipe::Value;
-use crate::recipe::model::{Call, GearKind, Map, Step, Tree, TreeKind};
+use crate::recipe::model::{Call, Map, Step, Tree, TreeKind};
 use crate::recipe::vocabulary::{self, Shape};
 use crate::recipe::yaml::{Key, Node};
 

@@ -2,8 +2,9 @@
 
 use super::cx::{Cx, is_name};
 use crate::diagnostic::{Code, Finding, Span, nearest};
+use crate::recipe::GearKind;
 use crate::recipe::library::Library;
-use crate::recipe::model::{GearKind, Tree, TreeKind};
+use crate::recipe::model::{Tree, TreeKind};
 use crate::recipe::template::Style;
 use crate::recipe::yaml::Node;
 use crate::recipe::{ErrorKind, Value};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::action::{Action, Places};
 use super::shape::{Fields, Param, Shape};
 use crate::recipe::ErrorKind;
-use crate::recipe::model::GearKind;
+use crate::recipe::GearKind;
 
 pub(super) const FLASH: Action = {
     let mut action = Action::new(

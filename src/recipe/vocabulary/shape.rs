@@ -1,6 +1,6 @@
 //! What a parameter may be.
 
-use crate::recipe::model::GearKind;
+use crate::recipe::GearKind;
 
 /// What a value may be. Whatever is not literal may be a template instead; what the template gives
 /// must then be of this shape.
