@@ -4,7 +4,7 @@ use super::memory::Memory;
 use crate::actions::StepError;
 use crate::machine::{StateId, StepId};
 use crate::recipe::model::{Map, Recipe, Role, Step, Tree, TreeKind};
-use crate::recipe::reads::{of_tree, of_trees};
+use crate::recipe::reads::{Text, of_tree, of_trees};
 use crate::recipe::{ErrorKind, Verdict};
 
 /// Actions that work the lab's gear, whatever host the gear's steps run on.
@@ -114,31 +114,28 @@ impl Memory {
     }
 }
 
-/// Whether a parameter reads something of `root`, directly or by way of a constant.
+/// Whether a parameter reads something of `root`, directly or by way of constants.
 fn reads(recipe: &Recipe, params: &Map<Tree>, root: &str) -> bool {
     let mut found = false;
     of_trees(params, &mut |text| {
-        found = found
-            || text.reads().iter().any(|read| match read.path.as_slice() {
-                [first, name, ..] if first == "let" => {
-                    let constant = recipe.lets.get(name);
-                    constant.is_some_and(|tree| tree_reads(tree, root))
-                }
-                [first, ..] => first == root,
-                [] => false,
-            });
+        found = found || text_reads(recipe, text, root)
     });
     found
 }
 
-fn tree_reads(tree: &Tree, root: &str) -> bool {
-    let mut found = false;
-    of_tree(tree, &mut |text| {
-        found = found
-            || text
-                .reads()
-                .iter()
-                .any(|read| read.path.first().is_some_and(|first| first == root));
-    });
-    found
+/// A constant is never computed from itself: the loader refuses that.
+fn text_reads(recipe: &Recipe, text: Text<'_>, root: &str) -> bool {
+    text.reads().iter().any(|read| match read.path.as_slice() {
+        [first, name, ..] if first == "let" => {
+            let mut found = false;
+            if let Some(tree) = recipe.lets.get(name) {
+                of_tree(tree, &mut |text| {
+                    found = found || text_reads(recipe, text, root)
+                });
+            }
+            found
+        }
+        [first, ..] => first == root,
+        [] => false,
+    })
 }

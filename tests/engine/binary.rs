@@ -345,3 +345,40 @@ states:
     let output = board.command().output().expect("it starts");
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn the_job_is_to_blame_for_what_constants_made_of_it() {
+    let board = Board::new("do: []");
+    std::fs::write(
+        board.dir().join("trial.yaml"),
+        "recipe: trial
+summary: For a test
+device:
+  folder: { type: string, required: true }
+job:
+  image: { type: string, required: true }
+let:
+  image: \"{{ job.image }}\"
+  url: \"{{ device.folder }}{{ let.image }}\"
+stages:
+  provision:
+    timeout: 1m
+    do:
+      - download: { url: \"{{ let.url }}\", to: image }
+",
+    )
+    .expect("writes");
+    std::fs::write(board.dir().join("device.yaml"), "folder: images\n").expect("writes");
+    std::fs::write(board.dir().join("job.json"), "{\"image\": \"/x\"}").expect("writes");
+    let output = board
+        .command()
+        .args(["-c", "device.yaml", "-j", "job.json"])
+        .output()
+        .expect("it starts");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("this is no URL") && log.contains("verdict job"),
+        "{log}"
+    );
+}
