@@ -33,8 +33,9 @@ pub const VERSION: u64 = 1;
 /// would wait for it.
 const SYNC_BOUND: Duration = Duration::from_secs(30);
 
-/// Actions whose try changes nothing outside the engine: nothing is lost if their beginning is.
-const HARMLESS: &[&str] = &["set", "assert", "log", "fail", "sleep", "read", "wait"];
+/// Actions whose try changes nothing outside the engine: nothing is lost if their beginning is. A
+/// `wait` is none: its probe may be any command.
+const HARMLESS: &[&str] = &["set", "assert", "log", "fail", "sleep", "read"];
 
 /// What a later start needs to know of a run besides its facts.
 #[derive(Clone, Debug, PartialEq)]
