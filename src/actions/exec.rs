@@ -114,7 +114,7 @@ pub(super) async fn run(
     let kept = collector.kept();
     let what = format!(
         "`{}`{}",
-        cx.lab.mask(&brief(&prepared.shown)),
+        brief(&cx.lab.mask(&prepared.shown)),
         place.suffix()
     );
     if cx.stop.ask.is_cancelled() || cx.stop.kill.is_cancelled() {

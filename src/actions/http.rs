@@ -133,7 +133,7 @@ impl Exchange {
     /// The request as it stands in messages.
     fn name(&self, cx: &StepContext) -> String {
         let shown = format!("{} {}", self.request.method, self.url.shown());
-        format!("`{}`", cx.lab.mask(&brief(&shown)))
+        format!("`{}`", brief(&cx.lab.mask(&shown)))
     }
 
     pub(super) async fn execute(self, cx: &StepContext) -> Performed {

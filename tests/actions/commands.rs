@@ -183,6 +183,15 @@ async fn a_secret_where_a_long_line_is_cut_is_masked() {
     let lines = done.lines(Stream::Stdout);
     assert!(lines[0].ends_with("x••…"), "{}", lines[0]);
     assert_eq!(lines[1], format!("{}…", " ".repeat(4096)));
+
+    let shell = format!("exit 1 #{} s3cret-word and more", "x".repeat(285));
+    let done = bench.perform(step("run", json!({"shell": shell}))).await;
+    let (kind, message) = done.error();
+    assert_eq!(kind, "exit");
+    assert!(
+        message.contains("x •••") && !message.contains("s3c"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
