@@ -51,16 +51,18 @@ fn files(what: &str) -> Vec<String> {
     if !Path::new(what).is_dir() {
         return vec![what.to_owned()];
     }
-    let entries = fs::read_dir(what).map(|entries| {
-        entries
-            .flatten()
-            .map(|entry| entry.path())
-            .collect::<Vec<_>>()
-    });
+    let Ok(entries) = fs::read_dir(what) else {
+        // Loading it tells why it can't be read.
+        return vec![what.to_owned()];
+    };
+    let is_recipe = |path: &Path| {
+        let kind = path.extension();
+        path.is_file() && kind.is_some_and(|kind| kind == "yaml" || kind == "yml")
+    };
     let mut files: Vec<String> = entries
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|path| path.is_file() && path.extension().is_some_and(|kind| kind == "yaml"))
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| is_recipe(path))
         .map(|path| path.to_string_lossy().into_owned())
         .collect();
     files.sort();
