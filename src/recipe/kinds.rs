@@ -113,12 +113,6 @@ impl KindSet {
         Self(self.0 & !(1 << kind as u16))
     }
 
-    /// What is in either.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// The kinds, in the order of [`ErrorKind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = ErrorKind> {
         ErrorKind::ALL

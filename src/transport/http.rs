@@ -12,13 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Url, redirect};
 use tokio::fs::File;
-use tokio::io::AsyncRead;
-use tokio_util::io::{ReaderStream, StreamReader};
+use tokio_util::io::ReaderStream;
 
 use super::fault::{Fault, FaultKind};
 
@@ -161,16 +159,6 @@ impl HttpBody {
             }
         }
         Ok((bytes, false))
-    }
-
-    /// The body as a reader. Its errors hold a [`Fault`] inside.
-    pub fn into_reader(self) -> impl AsyncRead + Send + Unpin + 'static {
-        let server = self.server;
-        let stream = self
-            .response
-            .bytes_stream()
-            .map_err(move |error| io::Error::other(cut_short(&server, &error)));
-        StreamReader::new(stream)
     }
 }
 

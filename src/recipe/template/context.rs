@@ -85,14 +85,6 @@ impl Context {
         }
     }
 
-    /// Takes one member of a name away.
-    pub fn unset_member(&mut self, root: &str, member: &str) {
-        if let Some(Slot::Members(members)) = Arc::make_mut(&mut self.roots).slots.get_mut(root) {
-            Arc::make_mut(members).values.shift_remove(member);
-        }
-        self.forget(root, Some(member));
-    }
-
     /// From now on, what reads this path (`["device", "password"]`), something in it or a whole
     /// that holds it, is secret.
     pub fn mark_secret<'a>(&mut self, path: impl IntoIterator<Item = &'a str>) {

@@ -95,11 +95,6 @@ impl Template {
         })
     }
 
-    /// Whether it is one whole `{{ expr }}`, which keeps its value's type.
-    pub fn is_whole(&self) -> bool {
-        syntax::template(&self.text).is_ok_and(|(parsed, _)| syntax::whole(&parsed).is_some())
-    }
-
     /// What it reads and uses; nothing if it was never parsed and is wrong.
     pub fn analyse(&self) -> Analysis {
         syntax::template(&self.text)
