@@ -118,7 +118,7 @@ impl Memory {
 fn reads(recipe: &Recipe, params: &Map<Tree>, root: &str) -> bool {
     let mut found = false;
     of_trees(params, &mut |text| {
-        found = found || text_reads(recipe, text, root)
+        found = found || text_reads(recipe, text, root);
     });
     found
 }
@@ -130,7 +130,7 @@ fn text_reads(recipe: &Recipe, text: Text<'_>, root: &str) -> bool {
             let mut found = false;
             if let Some(tree) = recipe.lets.get(name) {
                 of_tree(tree, &mut |text| {
-                    found = found || text_reads(recipe, text, root)
+                    found = found || text_reads(recipe, text, root);
                 });
             }
             found
