@@ -1,5 +1,7 @@
 //! Whose fault a failure was.
 
+use std::collections::HashSet;
+
 use super::memory::Memory;
 use crate::actions::StepError;
 use crate::machine::{StateId, StepId};
@@ -116,26 +118,24 @@ impl Memory {
 
 /// Whether a parameter reads something of `root`, directly or by way of constants.
 fn reads(recipe: &Recipe, params: &Map<Tree>, root: &str) -> bool {
-    let mut found = false;
-    of_trees(params, &mut |text| {
-        found = found || text_reads(recipe, text, root);
-    });
-    found
-}
-
-/// A constant is never computed from itself: the loader refuses that.
-fn text_reads(recipe: &Recipe, text: Text<'_>, root: &str) -> bool {
-    text.reads().iter().any(|read| match read.path.as_slice() {
-        [first, name, ..] if first == "let" => {
-            let mut found = false;
-            if let Some(tree) = recipe.lets.get(name) {
-                of_tree(tree, &mut |text| {
-                    found = found || text_reads(recipe, text, root);
-                });
+    let mut texts: Vec<Text<'_>> = Vec::new();
+    of_trees(params, &mut |text| texts.push(text));
+    // Each is looked at once, however many others read it.
+    let mut constants = HashSet::new();
+    while let Some(text) = texts.pop() {
+        for read in text.reads() {
+            match read.path.as_slice() {
+                [first, name, ..] if first == "let" => {
+                    if let Some(tree) = recipe.lets.get(name)
+                        && constants.insert(name.clone())
+                    {
+                        of_tree(tree, &mut |text| texts.push(text));
+                    }
+                }
+                [first, ..] if first == root => return true,
+                _ => {}
             }
-            found
         }
-        [first, ..] => first == root,
-        [] => false,
-    })
+    }
+    false
 }
