@@ -21,7 +21,7 @@ touch "$file" || exit 97
 added=0
 if test -s "$file" && test -n "$(tail -c 1 "$file")"; then echo >>"$file" || exit 97; fi
 while read -r type key comment; do
-  if ! grep -qF -e "$type $key" "$file"; then
+  if ! grep -v '^ *#' "$file" | grep -qF -e "$type $key"; then
     printf '%s\n' "$type $key${comment:+ $comment}" >>"$file" || exit 97
     added=$((added + 1))
   fi

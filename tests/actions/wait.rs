@@ -292,12 +292,14 @@ async fn our_key_is_put_on_a_host_by_its_password_once() {
     let read = || std::fs::read_to_string(&theirs).expect("it is there");
     assert_eq!(read().trim(), ours.trim());
 
-    // Someone's own line that does not end, and a key that is there with another comment.
+    // A key that is commented out, and someone's own line that does not end: a key that is there with
+    // another comment.
     let words: Vec<&str> = ours.split_whitespace().collect();
-    std::fs::write(&theirs, format!("{} {} theirs", words[0], words[1])).expect("written");
     let more = home.path().join("more");
     generate_key(&more);
     let public = std::fs::read_to_string(more.with_extension("pub")).expect("a key");
+    let before = format!("#{public}{} {} theirs", words[0], words[1]);
+    std::fs::write(&theirs, &before).expect("written");
     let keys = json!([format!("{ours}\n# comment\n{public}")]);
     let done = bench
         .perform(step("authorize", json!({"host": "dut", "keys": keys})))
@@ -309,10 +311,7 @@ async fn our_key_is_put_on_a_host_by_its_password_once() {
             .expect("text")
             .starts_with("ssh-ed25519 ")
     );
-    assert_eq!(
-        read(),
-        format!("{} {} theirs\n{public}", words[0], words[1])
-    );
+    assert_eq!(read(), format!("{before}\n{public}"));
     let options = json!(["command=\"id\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ"]);
     let done = bench
         .perform(step("authorize", json!({"host": "dut", "keys": options})))
