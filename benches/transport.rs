@@ -30,7 +30,7 @@ impl OutputSink for Discard {
 }
 
 fn main() {
-    let Some(server) = Sshd::start() else { return };
+    let server = Sshd::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(measure(&server));
 }

@@ -3,7 +3,7 @@
 #![allow(
     clippy::panic,
     clippy::print_stderr,
-    reason = "a test says so when it fails or is skipped"
+    reason = "a test says so when it fails"
 )]
 
 #[path = "support/image.rs"]
@@ -49,10 +49,12 @@ fn plain_image(folder: &Path, mib: usize) -> (PathBuf, Vec<u8>) {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn a_board_is_provisioned_with_an_unchanged_config_and_job() {
-    let Some(mut lab) = MuxpiLab::new(Board::Boots(Duration::from_secs(3)), 208) else {
-        return;
-    };
+    let mut lab = MuxpiLab::new(Board::Boots(Duration::from_secs(3)), 208);
     let (image, packed) = plain_image(&lab.file(""), 200);
     let web = Web::serve(packed);
     let console = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
@@ -168,6 +170,10 @@ fn script(name: &str, args: &[&Path]) {
 }
 
 #[test]
+#[cfg_attr(
+    not(all(have = "muxpi-lab", have = "mkfs")),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1; mkfs.ext4, mkfs.vfat and sfdisk"
+)]
 fn every_kind_of_image_gets_its_user() {
     let (some, others) = KINDS.split_at(KINDS.len() / 2);
     std::thread::scope(|scope| {
@@ -177,13 +183,9 @@ fn every_kind_of_image_gets_its_user() {
 }
 
 fn gets_its_user((word, build): &Kind) {
-    let Some(lab) = MuxpiLab::new(Board::Dead, 40) else {
-        return;
-    };
+    let lab = MuxpiLab::new(Board::Dead, 40);
     let path = lab.file("image");
-    let Some(()) = build().build(&path) else {
-        return;
-    };
+    build().build(&path);
     let web = Web::serve(fs::read(&path).expect("the image"));
     // Any page will do: what counts here is the card.
     lab.run(&json!({"url": web.url("image"), "boot_check_url": web.url("up")}))
@@ -204,10 +206,12 @@ fn gets_its_user((word, build): &Kind) {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn the_stick_behind_the_second_mux_is_written_and_given_back() {
-    let Some(mut lab) = MuxpiLab::new(AT_ONCE, 8) else {
-        return;
-    };
+    let mut lab = MuxpiLab::new(AT_ONCE, 8);
     let (image, packed) = plain_image(&lab.file(""), 4);
     let web = Web::serve(packed);
     let node = lab.card.node().display();
@@ -240,10 +244,12 @@ fn the_stick_behind_the_second_mux_is_written_and_given_back() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn an_attachment_is_written_and_a_page_says_that_the_board_is_up() {
-    let Some(mut lab) = MuxpiLab::new(Board::Dead, 8) else {
-        return;
-    };
+    let mut lab = MuxpiLab::new(Board::Dead, 8);
     let (image, _) = plain_image(&lab.file(""), 4);
     let attachments = lab.run_dir().join("attachments/provision/images");
     fs::create_dir_all(&attachments).expect("a folder");
@@ -272,10 +278,12 @@ fn an_attachment_is_written_and_a_page_says_that_the_board_is_up() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn the_control_host_is_power_cycled_while_the_board_is_off() {
-    let Some(mut lab) = MuxpiLab::new(Board::Dead, 8) else {
-        return;
-    };
+    let mut lab = MuxpiLab::new(Board::Dead, 8);
     let (_, packed) = plain_image(&lab.file(""), 4);
     let web = Web::serve(packed);
     for name in ["off", "cycle", "on"] {
@@ -294,10 +302,12 @@ fn the_control_host_is_power_cycled_while_the_board_is_off() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn a_power_switch_that_fails_is_46() {
-    let Some(lab) = MuxpiLab::new(AT_ONCE, 8) else {
-        return;
-    };
+    let lab = MuxpiLab::new(AT_ONCE, 8);
     lab.install("reset", "echo 'the outlet does not answer' >&2\nexit 3\n");
     let (_, packed) = plain_image(&lab.file(""), 4);
     let web = Web::serve(packed);
@@ -313,11 +323,13 @@ fn a_power_switch_that_fails_is_46() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn a_board_that_never_answers_is_1_whatever_its_port_does() {
     for board in [Board::Dead, Board::Mute] {
-        let Some(mut lab) = MuxpiLab::new(board, 8) else {
-            return;
-        };
+        let mut lab = MuxpiLab::new(board, 8);
         lab.device("boot_timeout", json!("4s"));
         let (_, packed) = plain_image(&lab.file(""), 4);
         let web = Web::serve(packed);
@@ -329,10 +341,12 @@ fn a_board_that_never_answers_is_1_whatever_its_port_does() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn a_mux_that_fails_is_1() {
-    let Some(lab) = MuxpiLab::new(AT_ONCE, 8) else {
-        return;
-    };
+    let lab = MuxpiLab::new(AT_ONCE, 8);
     lab.install("stm", "echo \"$1\" >>\"$LAB/mux\"\n[ \"$1\" != -dut ]\n");
     let (_, packed) = plain_image(&lab.file(""), 4);
     let web = Web::serve(packed);
@@ -360,10 +374,12 @@ fn wait_until_written(node: &Path) {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn a_control_host_that_goes_away_in_the_middle_of_the_write_is_waited_for() {
-    let Some(lab) = MuxpiLab::new(AT_ONCE, 40) else {
-        return;
-    };
+    let lab = MuxpiLab::new(AT_ONCE, 40);
     let (image, packed) = plain_image(&lab.file(""), 32);
     // Half of the first answer has been sent; the rest is held up until the control host is gone.
     let (reached, half_way) = std::sync::mpsc::channel();
@@ -395,10 +411,12 @@ fn a_control_host_that_goes_away_in_the_middle_of_the_write_is_waited_for() {
 }
 
 #[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
 fn what_is_wrong_is_said_before_anything_is_touched() {
-    let Some(lab) = MuxpiLab::new(AT_ONCE, 8) else {
-        return;
-    };
+    let lab = MuxpiLab::new(AT_ONCE, 8);
     for provision in [
         json!({}),
         json!({"use_attachment": "../../etc/passwd"}),

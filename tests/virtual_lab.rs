@@ -1,9 +1,6 @@
 //! The virtual lab: its parts do what such parts do, seen by OpenSSH's own client; and muxpi ends as
 //! it should with each of its faults.
-#![allow(
-    clippy::print_stderr,
-    reason = "a skipped test says so, and the lab what it sees"
-)]
+#![allow(clippy::print_stderr, reason = "the lab says what it sees")]
 
 #[path = "../examples/virtual-lab/lab/mod.rs"]
 mod lab;
@@ -16,11 +13,7 @@ use std::time::Duration;
 
 use lab::{Fault, Lab, Setup};
 
-fn start(fault: Fault) -> Option<Lab> {
-    if Command::new("ssh").arg("-V").output().is_err() {
-        eprintln!("skipped: this test needs ssh (openssh-client)");
-        return None;
-    }
+fn start(fault: Fault) -> Lab {
     let setup = Setup {
         fault,
         image_mib: 2,
@@ -34,7 +27,7 @@ fn start(fault: Fault) -> Option<Lab> {
         lab.dir().join("board/.ssh/authorized_keys"),
     )
     .expect("the board's keys");
-    Some(lab)
+    lab
 }
 
 fn ssh(lab: &Lab, host: SocketAddr, command: &str, input: &[u8]) -> Output {
@@ -92,10 +85,9 @@ fn host_key(lab: &Lab) -> String {
 }
 
 #[test]
+#[cfg_attr(not(have = "ssh"), ignore = "needs ssh (openssh-client)")]
 fn a_board_boots_from_its_card_with_a_new_host_key_each_time() {
-    let Some(lab) = start(Fault::None) else {
-        return;
-    };
+    let lab = start(Fault::None);
     assert!(lab.wait_for("board: no image on the card", 1));
     assert!(TcpStream::connect(lab.board()).is_err());
 
@@ -130,10 +122,9 @@ fn a_board_boots_from_its_card_with_a_new_host_key_each_time() {
 }
 
 #[test]
+#[cfg_attr(not(have = "ssh"), ignore = "needs ssh (openssh-client)")]
 fn commands_end_as_real_ones_do() {
-    let Some(lab) = start(Fault::None) else {
-        return;
-    };
+    let lab = start(Fault::None);
     let ends = |command: &str| ssh(&lab, lab.control(), command, b"");
     assert_eq!(ends("exit 7").status.code(), Some(7));
     assert_eq!(
@@ -156,10 +147,9 @@ fn commands_end_as_real_ones_do() {
 }
 
 #[test]
+#[cfg_attr(not(have = "ssh"), ignore = "needs ssh (openssh-client)")]
 fn a_damaged_card_is_not_what_was_written_and_does_not_boot() {
-    let Some(lab) = start(Fault::Card) else {
-        return;
-    };
+    let lab = start(Fault::Card);
     let card = lab.card();
     control(
         &lab,
@@ -174,16 +164,15 @@ fn a_damaged_card_is_not_what_was_written_and_does_not_boot() {
 }
 
 #[test]
+#[cfg_attr(not(have = "ssh"), ignore = "needs ssh (openssh-client)")]
 fn each_fault_shows_where_it_should() {
-    let Some(lab) = start(Fault::MuxFail) else {
-        return;
-    };
+    let lab = start(Fault::MuxFail);
     assert_eq!(
         ssh(&lab, lab.control(), "mux to-host", b"").status.code(),
         Some(1)
     );
 
-    let lab = start(Fault::Power).expect("it ran a moment ago");
+    let lab = start(Fault::Power);
     let power = Command::new(lab.dir().join("bin/power"))
         .arg("cycle")
         .output();
@@ -193,7 +182,7 @@ fn each_fault_shows_where_it_should() {
         (Fault::NoBoot, "board: kernel panic"),
         (Fault::Mute, "board: up, and mute"),
     ] {
-        let lab = start(fault).expect("it ran a moment ago");
+        let lab = start(fault);
         fs::write(lab.card(), lab.image()).expect("the card");
         power_cycle(&lab);
         assert!(lab.wait_for(seen, 1));

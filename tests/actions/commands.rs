@@ -238,10 +238,9 @@ async fn output_goes_to_a_file_as_it_is() {
 const SCRIPT: &str = "#!/bin/sh\necho \"$0\"; stat -c %a \"$0\"; printf '%s,' \"$@\"; exit 4\n";
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_script_is_a_file_of_its_own_and_gone_afterwards() {
-    let Some(server) = Sshd::start() else {
-        return;
-    };
+    let server = Sshd::start();
     let bench = Bench::new()
         .with_asset("x/y.sh", SCRIPT)
         .with_host(
@@ -269,10 +268,9 @@ async fn a_script_is_a_file_of_its_own_and_gone_afterwards() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_script_is_gone_when_its_try_was_stopped() {
-    let Some(server) = Sshd::start() else {
-        return;
-    };
+    let server = Sshd::start();
     let bench = Bench::new()
         .with_asset("wait.sh", "#!/bin/sh\necho \"$0\"; exec sleep 60\n")
         .with_host(
@@ -348,10 +346,9 @@ async fn each_line_of_commands_has_its_bound() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_command_on_a_host_tells_its_end_as_one_here_does() {
-    let Some(server) = Sshd::start() else {
-        return;
-    };
+    let server = Sshd::start();
     let bench = Bench::new()
         .with_host(
             "control",
@@ -398,10 +395,9 @@ async fn a_line_that_does_not_end_is_shown_all_the_same() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_link_that_drops_is_lost_and_may_be_expected() {
-    let Some(server) = Sshd::start() else {
-        return;
-    };
+    let server = Sshd::start();
     let bench = Bench::new()
         .with_host("dut", server.port(), &server.user(), &server.client_key())
         .ready();

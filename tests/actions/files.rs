@@ -12,9 +12,7 @@ use crate::sshd::{Setup, Sshd};
 async fn on_both(test: impl AsyncFn(&Ready, &str)) {
     let local = Bench::new().ready();
     test(&local, "local").await;
-    let Some(server) = Sshd::start() else {
-        return;
-    };
+    let server = Sshd::start();
     let remote = Bench::new()
         .with_host(
             "control",
@@ -33,6 +31,7 @@ fn mode(path: &str) -> u32 {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_is_written_whole_with_its_mode_and_digest() {
     on_both(async |bench, host| {
         let path = format!("{}/a b/c/x.txt", bench.dir().display());
@@ -62,6 +61,7 @@ async fn a_file_is_written_whole_with_its_mode_and_digest() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn what_can_not_be_written_is_io_and_leaves_nothing() {
     on_both(async |bench, host| {
         let dir = bench.dir().display();
@@ -84,6 +84,7 @@ async fn what_can_not_be_written_is_io_and_leaves_nothing() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_link_is_replaced_and_not_written_through() {
     on_both(async |bench, host| {
         let dir = bench.dir();
@@ -117,6 +118,7 @@ async fn shipped_files_are_copied_or_rendered() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_is_read_and_parsed() {
     on_both(async |bench, host| {
         bench.put("x.json", "{\"a\": \"\u{e9}\"}\n");
@@ -137,6 +139,7 @@ async fn a_file_is_read_and_parsed() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_that_is_not_there_is_an_error_unless_it_is_optional() {
     on_both(async |bench, host| {
         let path = bench.dir().join("none").display().to_string();
@@ -156,6 +159,7 @@ async fn a_file_that_is_not_there_is_an_error_unless_it_is_optional() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_pattern_lists_what_it_matches() {
     on_both(async |bench, host| {
         for name in ["b1 x", "b2 x", "b3 y", "a"] {
@@ -223,6 +227,7 @@ const SUDO: &str = "#!/bin/sh\n\
     exec \"$@\"\n";
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_is_written_by_sudo_which_is_never_asked_for_a_password() {
     let tools = tempfile::tempdir().expect("a temporary folder");
     let sudo = tools.path().join("sudo");
@@ -230,9 +235,7 @@ async fn a_file_is_written_by_sudo_which_is_never_asked_for_a_password() {
     std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).expect("chmod");
     std::fs::set_permissions(tools.path(), std::fs::Permissions::from_mode(0o755)).expect("chmod");
     let path = format!("{}:/usr/bin:/bin", tools.path().display());
-    let Some(server) = Setup::new().env("PATH", &path).start() else {
-        return;
-    };
+    let server = Setup::new().env("PATH", &path).start();
     let bench = Bench::new()
         .with_host(
             "control",

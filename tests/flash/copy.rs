@@ -27,8 +27,9 @@ fn mode(path: &std::path::Path) -> u32 {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_goes_both_ways_and_between_hosts() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let bench = bench(&sshd);
     let far = tempfile::tempdir().unwrap();
     let there = far.path().join("it's there");
@@ -68,8 +69,9 @@ async fn a_file_goes_both_ways_and_between_hosts() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_folder_is_copied_with_all_that_is_in_it() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let bench = bench(&sshd);
     let far = tempfile::tempdir().unwrap();
     fs::create_dir_all(bench.dir().join("tree/sub")).unwrap();
@@ -109,8 +111,9 @@ async fn a_folder_is_copied_with_all_that_is_in_it() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn what_goes_wrong_has_its_kind() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let bench = bench(&sshd);
     bench.put("here", "x");
     let far = tempfile::tempdir().unwrap();
@@ -141,8 +144,9 @@ async fn what_goes_wrong_has_its_kind() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_copy_is_stopped() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let bench = bench(&sshd);
     let stop = Stop::new();
     stop.ask.cancel();

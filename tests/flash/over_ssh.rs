@@ -50,7 +50,7 @@ impl Programs {
         self
     }
 
-    fn sshd(&self) -> Option<Sshd> {
+    fn sshd(&self) -> Sshd {
         Setup::new()
             .env("PATH", &self.0.path().display().to_string())
             .start()
@@ -62,10 +62,12 @@ fn program(name: &str) -> PathBuf {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn an_image_from_a_url_is_on_the_card_and_compared() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     let bytes = noise(9 * MIB + 512);
     let stored = zstd(&bytes);
     let server = FileServer::of("/image.zst", Answer::ok(stored.clone()));
@@ -81,16 +83,15 @@ async fn an_image_from_a_url_is_on_the_card_and_compared() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "busybox", have = "dash", have = "loop", have = "sshd")),
+    ignore = "needs busybox (busybox-static), dash, loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_host_with_nothing_but_a_shell_and_dd_will_do() {
     // A shell without programs of its own: dash; both kinds of dd.
-    for dd in [program("dd"), PathBuf::from("/bin/busybox")] {
-        if !dd.is_file() {
-            continue;
-        }
+    for dd in [program("dd"), program("busybox")] {
         let programs = Programs::new(&[("sh", &program("dash")), ("dd", &dd)]);
-        let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-            return;
-        };
+        let (sshd, (card, _dir)) = (programs.sshd(), card(16));
         let bytes = noise(9 * MIB + 1);
         let bench = bench(&sshd);
         bench.put("image", zstd(&bytes));
@@ -102,16 +103,14 @@ async fn a_host_with_nothing_but_a_shell_and_dd_will_do() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "busybox", have = "loop", have = "sshd")),
+    ignore = "needs busybox (busybox-static), loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_busybox_host_will_do() {
-    let busybox = Path::new("/bin/busybox");
-    if !busybox.is_file() {
-        eprintln!("skipped: this test needs /bin/busybox (busybox-static)");
-        return;
-    }
-    let programs = Programs::new(&[("sh", busybox), ("dd", busybox)]);
-    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-        return;
-    };
+    let busybox = program("busybox");
+    let programs = Programs::new(&[("sh", &busybox), ("dd", &busybox)]);
+    let (sshd, (card, _dir)) = (programs.sshd(), card(16));
     let bytes = noise(5 * MIB);
     let bench = bench(&sshd);
     bench.put("image", zstd(&bytes));
@@ -121,6 +120,10 @@ async fn a_busybox_host_will_do() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "dash", have = "loop", have = "sshd")),
+    ignore = "needs dash, loop devices (as root) and sshd (openssh-server)"
+)]
 async fn without_a_way_past_the_cache_it_is_compared_all_the_same_with_a_warning() {
     let programs = Programs::new(&[("sh", &program("dash"))]).script(
         "dd",
@@ -128,9 +131,7 @@ async fn without_a_way_past_the_cache_it_is_compared_all_the_same_with_a_warning
          exec /bin/dd \"$@\"\n",
     );
     let programs = programs.script("sync", "exec /bin/sync\n");
-    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (programs.sshd(), card(16));
     let bytes = noise(5 * MIB);
     let bench = bench(&sshd);
     bench.put("image", zstd(&bytes));
@@ -141,6 +142,10 @@ async fn without_a_way_past_the_cache_it_is_compared_all_the_same_with_a_warning
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "dash", have = "loop", have = "sshd")),
+    ignore = "needs dash, loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_card_that_is_damaged_after_the_write_is_found() {
     let programs = Programs::new(&[("sh", &program("dash"))]).script(
         "dd",
@@ -149,9 +154,7 @@ async fn a_card_that_is_damaged_after_the_write_is_found() {
          [ ! \"$card\" ] || printf X | /bin/dd of=\"$card\" bs=1 seek=300000 conv=notrunc 2>/dev/null\n\
          exit $s\n",
     );
-    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (programs.sshd(), card(16));
     let bytes = noise(5 * MIB);
     let mut damaged = bytes.clone();
     damaged[300_000] = b'X';
@@ -165,15 +168,17 @@ async fn a_card_that_is_damaged_after_the_write_is_found() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "dash", have = "loop", have = "sshd")),
+    ignore = "needs dash, loop devices (as root) and sshd (openssh-server)"
+)]
 async fn what_dd_said_is_why_it_failed() {
     let programs = Programs::new(&[("sh", &program("dash"))]).script(
         "dd",
         "case $* in *obs=*) echo \"dd: error writing: Input/output error\" >&2; exit 1 ;; esac\n\
          exec /bin/dd \"$@\"\n",
     );
-    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (programs.sshd(), card(16));
     let bench = bench(&sshd);
     // The server falls silent: the failure of dd alone has to end the copy.
     let answer = Answer::ok(noise(8 * MIB)).trouble(MIB, Trouble::Silence, 1);
@@ -185,8 +190,9 @@ async fn what_dd_said_is_why_it_failed() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_missing_device_does_not_become_a_file() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let bench = bench(&sshd);
     bench.put("image", "bytes");
     let path = "/dev/tf-engine-no-such-card";
@@ -199,10 +205,12 @@ async fn a_missing_device_does_not_become_a_file() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn an_image_that_does_not_fit_says_both_sizes() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(2)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(2));
     let bench = bench(&sshd);
     bench.put("image", noise(3 * MIB));
     let done = bench.perform(flash("image", &card)).await;
@@ -215,10 +223,12 @@ async fn an_image_that_does_not_fit_says_both_sizes() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_card_that_is_mounted_is_refused_with_its_mount() {
-    let (Some(sshd), Some((card, dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, dir)) = (Sshd::start(), card(16));
     crate::image::run(
         crate::image::program("mkfs.ext4")
             .arg("-q")
@@ -237,10 +247,12 @@ async fn a_card_that_is_mounted_is_refused_with_its_mount() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_cut_download_ends_dd_and_is_lost() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     let answer = Answer::ok(noise(8 * MIB)).trouble(3 * MIB, Trouble::Cut, 1);
     let server = FileServer::of("/image", answer);
     let bench = bench(&sshd);
@@ -261,10 +273,12 @@ fn writers(card: &Card) -> Vec<u32> {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_cancelled_write_leaves_no_dd_behind() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     let answer = Answer::ok(noise(12 * MIB)).trouble(6 * MIB, Trouble::Silence, 1);
     let server = FileServer::of("/image", answer);
     let bench = bench(&sshd);
@@ -281,10 +295,12 @@ async fn a_cancelled_write_leaves_no_dd_behind() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_link_that_is_lost_in_mid_write_is_lost_and_a_further_try_succeeds() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     let bytes = noise(12 * MIB);
     let answer = Answer::ok(bytes.clone()).trouble(6 * MIB, Trouble::Silence, 1);
     let server = FileServer::of("/image", answer);
@@ -304,10 +320,12 @@ async fn a_link_that_is_lost_in_mid_write_is_lost_and_a_further_try_succeeds() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_writer_that_a_lost_link_left_is_ended_before_the_next_one_writes() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     // It waits for the rest of its first block, and would write what it has at the end of input.
     let mut stale = Command::new("dd")
         .arg(format!("of={}", card.node().display()))
@@ -334,17 +352,13 @@ async fn a_writer_that_a_lost_link_left_is_ended_before_the_next_one_writes() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd", have = "sudo", have = "users")),
+    ignore = "needs loop devices (as root), sshd (openssh-server), sudo and useradd (as root)"
+)]
 async fn who_is_not_root_writes_by_sudo() {
-    let Some(sudo) = find_program("sudo") else {
-        eprintln!("skipped: this test needs sudo");
-        return;
-    };
-    let (Some(user), Some((card, _dir))) = (TempUser::create(), card(16)) else {
-        return;
-    };
-    let Some(sshd) = Setup::new().line("PasswordAuthentication yes").start() else {
-        return;
-    };
+    let (user, (card, _dir)) = (TempUser::create(), card(16));
+    let sshd = Setup::new().line("PasswordAuthentication yes").start();
     let bytes = noise(9 * MIB);
     let bench = Bench::new()
         .with_password("control", sshd.port(), user.name(), user.password())
@@ -361,7 +375,6 @@ async fn who_is_not_root_writes_by_sudo() {
     fs::write(&rules, all).unwrap();
     fs::set_permissions(&rules, Permissions::from_mode(0o440)).unwrap();
     let _remove = Removed(rules);
-    assert!(sudo.is_file());
     let done = bench.perform(flash("image", &card)).await;
     assert_eq!(done.field("device"), device);
     assert!(holds(&card, &bytes));
@@ -394,10 +407,12 @@ impl Drop for Removed {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "loop", have = "sshd")),
+    ignore = "needs loop devices (as root) and sshd (openssh-server)"
+)]
 async fn an_image_goes_to_the_medium_of_a_mux_where_that_is() {
-    let (Some(sshd), Some((card, _dir))) = (Sshd::start(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (Sshd::start(), card(16));
     let node = card.node().display().to_string();
     let on_control = |mut gear: Gear| {
         gear.host = Some(Spanned {
@@ -433,6 +448,10 @@ async fn an_image_goes_to_the_medium_of_a_mux_where_that_is() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "dash", have = "loop", have = "sshd")),
+    ignore = "needs dash, loop devices (as root) and sshd (openssh-server)"
+)]
 async fn a_card_that_can_not_be_read_is_no_mismatch() {
     let programs = Programs::new(&[("sh", &program("dash"))]).script(
         "dd",
@@ -445,9 +464,7 @@ async fn a_card_that_can_not_be_read_is_no_mismatch() {
     for tool in [("sha256sum", &sha256sum), ("head", &head)] {
         symlink(tool.1, programs.0.path().join(tool.0)).unwrap();
     }
-    let (Some(sshd), Some((card, _dir))) = (programs.sshd(), card(16)) else {
-        return;
-    };
+    let (sshd, (card, _dir)) = (programs.sshd(), card(16));
     let bench = bench(&sshd);
     bench.put("image", zstd(&noise(9 * MIB)));
     let done = bench.perform(flash("image", &card)).await;
@@ -457,8 +474,9 @@ async fn a_card_that_can_not_be_read_is_no_mismatch() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_file_on_the_host_is_made_and_cut_to_length() {
-    let Some(sshd) = Sshd::start() else { return };
+    let sshd = Sshd::start();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a card's file");
     fs::write(&path, noise(6 * MIB)).unwrap();

@@ -1,6 +1,7 @@
 //! Small, real, partitioned images, and cards (loop devices) to write them to.
 //!
 //! An image is built without privilege: the filesystems are made inside the file. A card needs root.
+//! A test that uses one is marked with what it needs: see `build.rs`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::fs::{self, File};
@@ -8,7 +9,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::sshd::find_program;
@@ -72,17 +72,8 @@ impl Image {
         self
     }
 
-    /// Writes the image to `path`, or says what is missing and answers `None`.
-    pub(crate) fn build(&self, path: &Path) -> Option<()> {
-        for (name, package) in [
-            ("sfdisk", "fdisk"),
-            ("mkfs.ext4", "e2fsprogs"),
-            ("mkfs.vfat", "dosfstools"),
-        ] {
-            if find_program(name).is_none() {
-                return missing(&format!("{name} ({package})"));
-            }
-        }
+    /// Writes the image to `path`.
+    pub(crate) fn build(&self, path: &Path) {
         let count = self.partitions.len() as u64;
         let file = File::create(path).expect("the image's file");
         file.set_len((1 + count * PARTITION_MIB) * MIB)
@@ -115,7 +106,6 @@ impl Image {
                     .arg((PARTITION_MIB * 1024).to_string())),
             };
         }
-        Some(())
     }
 }
 
@@ -126,35 +116,17 @@ pub(crate) struct Card {
 }
 
 impl Card {
-    /// Attaches `file`, or says what is missing and answers `None`.
-    pub(crate) fn attach(file: &Path) -> Option<Card> {
-        if !geteuid().is_root() {
-            return missing("root, to attach a loop device");
-        }
-        for (name, package) in [("losetup", "mount"), ("partx", "util-linux")] {
-            if find_program(name).is_none() {
-                return missing(&format!("{name} ({package})"));
-            }
-        }
-        let output = program("losetup")
-            .args(["--find", "--show"])
-            .arg(file)
-            .output();
-        let output = output.expect("losetup can be executed");
-        if !output.status.success() {
-            return missing(&format!(
-                "loop devices: {}",
-                String::from_utf8_lossy(&output.stderr).trim_end()
-            ));
-        }
-        Some(Card {
-            node: PathBuf::from(String::from_utf8_lossy(&output.stdout).trim_end()),
+    /// Attaches `file`.
+    pub(crate) fn attach(file: &Path) -> Card {
+        let node = run(program("losetup").args(["--find", "--show"]).arg(file));
+        Card {
+            node: PathBuf::from(node.trim_end()),
             file: file.to_owned(),
-        })
+        }
     }
 
     /// A blank card of `mib` MiB in `folder`.
-    pub(crate) fn blank(folder: &Path, mib: u64) -> Option<Card> {
+    pub(crate) fn blank(folder: &Path, mib: u64) -> Card {
         let path = folder.join("card");
         let file = File::create(&path).expect("the card's file");
         file.set_len(mib * MIB).expect("room for the card");
@@ -193,9 +165,4 @@ pub(crate) fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn missing<T>(what: &str) -> Option<T> {
-    eprintln!("skipped: this test needs {what}");
-    None
 }

@@ -1,17 +1,18 @@
 //! A real OpenSSH server on loopback, with its own host key, keys and port, in a temporary folder.
 //!
-//! ```ignore
-//! let Some(sshd) = Sshd::start() else { return };      // says what is missing, and skips
+//! ```text
+//! let sshd = Sshd::start();
 //! let host = connect("127.0.0.1", sshd.port(), sshd.user(), sshd.client_key());
 //! ```
 //!
 //! It runs as whoever runs the tests and lets that user in by `client_key`. As root it can also let
 //! in a [`TempUser`], with a password. Everything it started ends when it is dropped.
+//!
+//! A test that uses it is marked with what it needs: see `build.rs`.
 #![allow(
     dead_code,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a test binary uses a part of this, and a test says by these what is wrong or missing"
+    reason = "a test binary uses a part of this, and a panic says what is wrong"
 )]
 
 use std::fs::{self, File, Permissions};
@@ -57,11 +58,10 @@ impl Setup {
         self
     }
 
-    /// Starts the server, or says what is missing and answers `None`.
-    pub(crate) fn start(self) -> Option<Sshd> {
-        let program = find_program("sshd").or_else(|| missing("sshd (openssh-server)"))?;
-        find_program("ssh-keygen").or_else(|| missing("ssh-keygen (openssh-client)"))?;
-        Some(Sshd::launch(program, &self))
+    /// Starts the server.
+    pub(crate) fn start(self) -> Sshd {
+        let program = find_program("sshd").expect("sshd (openssh-server)");
+        Sshd::launch(program, &self)
     }
 }
 
@@ -75,8 +75,8 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Starts a plain server, or says what is missing and answers `None`.
-    pub(crate) fn start() -> Option<Sshd> {
+    /// Starts a plain server.
+    pub(crate) fn start() -> Sshd {
         Setup::new().start()
     }
 
@@ -249,12 +249,8 @@ pub(crate) struct TempUser {
 }
 
 impl TempUser {
-    /// Makes the user, or says what is missing and answers `None`.
-    pub(crate) fn create() -> Option<TempUser> {
-        if !geteuid().is_root() {
-            return missing("root, to make a user");
-        }
-        find_program("useradd").or_else(|| missing("useradd"))?;
+    /// Makes the user.
+    pub(crate) fn create() -> TempUser {
         let dir = tempfile::Builder::new()
             .prefix("home-")
             .tempdir()
@@ -285,7 +281,7 @@ impl TempUser {
         writeln!(input, "{}:{}", user.name, user.password).expect("chpasswd");
         drop(input);
         assert!(chpasswd.wait().expect("chpasswd").success());
-        Some(user)
+        user
     }
 
     /// The login's name.
@@ -532,9 +528,4 @@ fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
     }
-}
-
-fn missing<T>(what: &str) -> Option<T> {
-    eprintln!("skipped: this test needs {what}");
-    None
 }

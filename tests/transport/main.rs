@@ -2,8 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a test says by these what is wrong or missing"
+    reason = "a test says by these what is wrong"
 )]
 
 #[path = "../support/sshd.rs"]

@@ -25,15 +25,15 @@ pub(crate) struct There {
     pub(crate) dir: TempDir,
 }
 
-pub(crate) fn there() -> Option<There> {
+pub(crate) fn there() -> There {
     there_with(Setup::new())
 }
 
-pub(crate) fn there_with(setup: Setup) -> Option<There> {
-    Some(There {
-        server: setup.start()?,
+pub(crate) fn there_with(setup: Setup) -> There {
+    There {
+        server: setup.start(),
         dir: tempfile::tempdir().unwrap(),
-    })
+    }
 }
 
 impl There {
@@ -97,8 +97,9 @@ fn count_accepted(server: &Sshd) -> usize {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_command_has_its_arguments_environment_folder_and_streams() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let command = Command {
         env: vec![
@@ -122,8 +123,9 @@ async fn a_command_has_its_arguments_environment_folder_and_streams() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn the_home_folder_is_where_a_command_runs() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (_, home) = run(&host, Command::new(sh("pwd; echo \"$HOME\""))).await;
     let lines: Vec<String> = home.stdout().lines().map(String::from).collect();
@@ -136,8 +138,9 @@ async fn the_home_folder_is_where_a_command_runs() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn shells_stop_at_the_first_failure() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (ended, output) = run(&host, Command::new(bash("false | true; echo on"))).await;
     assert_eq!(
@@ -152,8 +155,9 @@ async fn shells_stop_at_the_first_failure() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_signal_is_told_apart_from_a_status() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (ended, _) = run(&host, Command::new(sh("kill -TERM $$"))).await;
     assert_eq!(ended, Ok(killed_by("TERM", 15)));
@@ -164,8 +168,9 @@ async fn a_signal_is_told_apart_from_a_status() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn what_can_not_be_started_says_so() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let in_folder = |cwd: &str| Command {
         cwd: Some(cwd.into()),
@@ -202,8 +207,9 @@ async fn what_can_not_be_started_says_so() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn one_connection_serves_a_run_and_a_dropped_one_is_made_anew() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     for _ in 0..3 {
         run(&host, Command::argv(["true"])).await.0.unwrap();
@@ -231,8 +237,9 @@ async fn one_connection_serves_a_run_and_a_dropped_one_is_made_anew() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_server_that_goes_away_in_mid_command_is_lost() {
-    let Some(mut there) = there() else { return };
+    let mut there = there();
     let host = there.host();
     let (output, running) =
         start(&host, "echo $$; echo ready; exec sleep 1000", &Stop::new()).await;
@@ -265,8 +272,9 @@ async fn a_server_that_goes_away_in_mid_command_is_lost() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_server_that_falls_silent_is_lost_by_keepalive() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let text = "echo $$; echo ready; exec sleep 1000";
     let (output, running) = start(&host, text, &Stop::new()).await;
@@ -281,8 +289,9 @@ async fn a_server_that_falls_silent_is_lost_by_keepalive() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_kept_connection_that_died_unnoticed_is_unreachable_and_then_made_anew() {
-    let Some(there) = there() else { return };
+    let there = there();
     let target = SshTarget {
         connect_timeout: Duration::from_millis(500),
         ..there.target()
@@ -301,8 +310,9 @@ async fn a_kept_connection_that_died_unnoticed_is_unreachable_and_then_made_anew
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_server_that_takes_no_more_input_is_lost() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (output, stop) = (Output::new(), Stop::new());
     let command = Command {
@@ -319,8 +329,9 @@ async fn a_server_that_takes_no_more_input_is_lost() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_peer_that_never_answers_is_unreachable_within_the_bound() {
-    let Some(there) = there() else { return };
+    let there = there();
     // It accepts, and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let target = SshTarget {
@@ -353,8 +364,9 @@ async fn a_peer_that_never_answers_is_unreachable_within_the_bound() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_cancelled_command_is_ended_there_too() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     for text in [
         "echo $$; echo ready; exec sleep 1000",
@@ -372,8 +384,9 @@ async fn a_cancelled_command_is_ended_there_too() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_command_that_will_not_listen_is_killed_there() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let stop = Stop::new();
     let text = "trap '' TERM; echo $$; echo ready; while :; do sleep 1; done";
@@ -385,10 +398,9 @@ async fn a_command_that_will_not_listen_is_killed_there() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_command_is_ended_though_the_server_allows_one_channel_only() {
-    let Some(there) = there_with(Setup::new().line("MaxSessions 1")) else {
-        return;
-    };
+    let there = there_with(Setup::new().line("MaxSessions 1"));
     let host = there.host();
     let stop = Stop::new();
     let (output, running) = start(&host, "echo $$; echo ready; exec sleep 1000", &stop).await;
@@ -398,8 +410,9 @@ async fn a_command_is_ended_though_the_server_allows_one_channel_only() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_command_that_reads_nothing_can_be_cancelled_under_a_flood() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (output, stop) = (Output::new(), Stop::new());
     let command = Command {
@@ -421,8 +434,9 @@ async fn a_command_that_reads_nothing_can_be_cancelled_under_a_flood() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_background_process_does_not_hold_the_command_up() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (ended, output) = run(&host, Command::new(sh("sleep 1000 & echo $!"))).await;
     assert_eq!(ended, Ok(Ended::Status(0)));
@@ -432,8 +446,9 @@ async fn a_background_process_does_not_hold_the_command_up() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_dropped_future_kills_its_command() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let (output, running) =
         start(&host, "echo $$; echo ready; exec sleep 1000", &Stop::new()).await;
@@ -443,6 +458,7 @@ async fn a_dropped_future_kills_its_command() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_big_stream_goes_in_and_comes_out_whole() {
     struct Check {
         bytes: u64,
@@ -454,7 +470,7 @@ async fn a_big_stream_goes_in_and_comes_out_whole() {
             self.bytes += bytes.len() as u64;
         }
     }
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let size = 64 << 20;
     let mut check = Check {
@@ -481,8 +497,9 @@ async fn a_big_stream_goes_in_and_comes_out_whole() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn an_input_that_fails_never_looks_finished() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     let source = tokio_util::io::StreamReader::new(futures_util::stream::iter([
         Ok(Bytes::from_static(b"half")),
@@ -503,12 +520,11 @@ async fn an_input_that_fails_never_looks_finished() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn what_a_login_prints_first_is_not_taken_for_ours() {
     let setup =
         Setup::new().line("ForceCommand echo motd; echo motd >&2; eval \"$SSH_ORIGINAL_COMMAND\"");
-    let Some(there) = there_with(setup) else {
-        return;
-    };
+    let there = there_with(setup);
     let (ended, output) = run(&there.host(), Command::new(sh("echo out; echo err >&2"))).await;
     assert_eq!(ended, Ok(Ended::Status(0)));
     assert_eq!(
@@ -518,10 +534,9 @@ async fn what_a_login_prints_first_is_not_taken_for_ours() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_host_is_reached_through_another() {
-    let (Some(jump), Some(behind)) = (there(), there()) else {
-        return;
-    };
+    let (jump, behind) = (there(), there());
     let between = jump.host();
     let target = SshTarget {
         via: Some(Arc::clone(&between)),
@@ -555,8 +570,9 @@ async fn a_host_is_reached_through_another() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_probe_connects_anew_and_reads_the_boot_id() {
-    let Some(there) = there() else { return };
+    let there = there();
     let host = there.host();
     host.connect().await.unwrap();
     let first = host.probe().await.unwrap();
@@ -574,16 +590,12 @@ async fn a_probe_connects_anew_and_reads_the_boot_id() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "aes", have = "sshd")),
+    ignore = "needs a CPU with AES and sshd (openssh-server)"
+)]
 async fn aes_gcm_is_preferred_where_the_cpu_has_aes() {
-    if !fs::read_to_string("/proc/cpuinfo")
-        .unwrap()
-        .contains(" aes ")
-    {
-        return;
-    }
-    let Some(there) = there_with(Setup::new().line("LogLevel DEBUG1")) else {
-        return;
-    };
+    let there = there_with(Setup::new().line("LogLevel DEBUG1"));
     there.host().connect().await.unwrap();
     assert!(
         there
@@ -596,21 +608,19 @@ async fn aes_gcm_is_preferred_where_the_cpu_has_aes() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "busybox", have = "dash", have = "sshd")),
+    ignore = "needs busybox (busybox-static), dash and sshd (openssh-server)"
+)]
 async fn a_host_with_no_more_than_a_posix_shell_will_do() {
     for shell in ["dash", "busybox"] {
-        let Some(shell) = find_program(shell) else {
-            eprintln!("skipped: this test needs {shell}");
-            continue;
-        };
         let bin = tempfile::tempdir().unwrap();
-        symlink(shell, bin.path().join("sh")).unwrap();
+        symlink(find_program(shell).unwrap(), bin.path().join("sh")).unwrap();
         for tool in ["sleep", "cat"] {
             symlink(find_program(tool).unwrap(), bin.path().join(tool)).unwrap();
         }
         let setup = Setup::new().env("PATH", &bin.path().display().to_string());
-        let Some(there) = there_with(setup) else {
-            return;
-        };
+        let there = there_with(setup);
         let host = there.host();
         let fault = run(&host, Command::new(bash("true"))).await.0.unwrap_err();
         assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");

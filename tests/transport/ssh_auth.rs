@@ -79,8 +79,9 @@ impl Drop for Agent {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn every_kind_of_key_file_is_taken() {
-    let Some(there) = there() else { return };
+    let there = there();
     for (name, kind) in [
         ("rsa", &["rsa", "-b", "2048"][..]),
         ("ecdsa", &["ecdsa"]),
@@ -97,8 +98,9 @@ async fn every_kind_of_key_file_is_taken() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn the_engine_offers_its_own_keys_where_none_is_named() {
-    let Some(there) = there() else { return };
+    let there = there();
     let ours = there.dir.path().join("home/.ssh/id_ed25519");
     let keys = SshKeys {
         identities: vec![there.dir.path().join("no-such-key"), ours.clone()],
@@ -127,8 +129,9 @@ async fn the_engine_offers_its_own_keys_where_none_is_named() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn an_agent_signs_also_for_a_key_with_a_passphrase() {
-    let Some(there) = there() else { return };
+    let there = there();
     let plain = there.dir.path().join("of_agent");
     there
         .server
@@ -166,8 +169,9 @@ async fn an_agent_signs_also_for_a_key_with_a_passphrase() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn refused_credentials_say_what_was_offered() {
-    let Some(there) = there() else { return };
+    let there = there();
     let stranger = there.dir.path().join("stranger");
     generate_key(&stranger);
     let target = SshTarget {
@@ -193,11 +197,13 @@ async fn refused_credentials_say_what_was_offered() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "sshd", have = "users")),
+    ignore = "needs sshd (openssh-server) and useradd (as root)"
+)]
 async fn too_many_keys_leave_room_for_the_password() {
     let setup = Setup::new().line("PasswordAuthentication yes");
-    let (Some(there), Some(user)) = (there_with(setup), TempUser::create()) else {
-        return;
-    };
+    let (there, user) = (there_with(setup), TempUser::create());
     let strangers: Vec<PathBuf> = (0..8)
         .map(|number| {
             let path = there.dir.path().join(format!("key{number}"));
@@ -215,11 +221,13 @@ async fn too_many_keys_leave_room_for_the_password() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "sshd", have = "users")),
+    ignore = "needs sshd (openssh-server) and useradd (as root)"
+)]
 async fn a_password_is_taken_and_a_wrong_one_refused() {
     let setup = Setup::new().line("PasswordAuthentication yes");
-    let (Some(there), Some(user)) = (there_with(setup), TempUser::create()) else {
-        return;
-    };
+    let (there, user) = (there_with(setup), TempUser::create());
     let target = SshTarget {
         user: user.name().to_owned(),
         password: Some(user.password().to_owned()),
@@ -245,13 +253,15 @@ async fn a_password_is_taken_and_a_wrong_one_refused() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(all(have = "sshd", have = "users")),
+    ignore = "needs sshd (openssh-server) and useradd (as root)"
+)]
 async fn keyboard_interactive_takes_the_password_too() {
     let setup = Setup::new()
         .line("UsePAM yes")
         .line("KbdInteractiveAuthentication yes");
-    let (Some(there), Some(user)) = (there_with(setup), TempUser::create()) else {
-        return;
-    };
+    let (there, user) = (there_with(setup), TempUser::create());
     let target = SshTarget {
         user: user.name().to_owned(),
         password: Some(user.password().to_owned()),
@@ -278,8 +288,9 @@ async fn keyboard_interactive_takes_the_password_too() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_new_host_key_is_noted_and_a_changed_one_refused() {
-    let Some(mut there) = there() else { return };
+    let mut there = there();
     let host = there.host();
     works(&host).await;
     let noted = fs::read_to_string(there.learned()).unwrap();
@@ -312,8 +323,9 @@ async fn a_new_host_key_is_noted_and_a_changed_one_refused() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_host_must_be_known_where_that_is_demanded() {
-    let Some(there) = there() else { return };
+    let there = there();
     let target = SshTarget {
         host_key: HostKeyPolicy::Known,
         ..there.target()
@@ -340,15 +352,12 @@ async fn a_host_must_be_known_where_that_is_demanded() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_host_known_by_one_key_is_asked_for_that_one() {
-    let Some(dir) = tempfile::tempdir().ok() else {
-        return;
-    };
+    let dir = tempfile::tempdir().unwrap();
     let rsa = dir.path().join("host_rsa");
     let line = make_key(&["rsa", "-b", "2048"], "", &rsa);
-    let Some(there) = there_with(Setup::new().line(format!("HostKey {}", rsa.display()))) else {
-        return;
-    };
+    let there = there_with(Setup::new().line(format!("HostKey {}", rsa.display())));
     // The server has an ed25519 key as well, which would be preferred.
     fs::write(
         there.dir.path().join("known_hosts"),
@@ -365,8 +374,9 @@ async fn a_host_known_by_one_key_is_asked_for_that_one() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 async fn a_key_that_can_not_be_noted_is_an_error_with_a_way_out() {
-    let Some(there) = there() else { return };
+    let there = there();
     let file = there.dir.path().join("file");
     fs::write(&file, "").unwrap();
     let keys = SshKeys {
