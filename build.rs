@@ -9,6 +9,9 @@
 //! #[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
 //! ```
 //!
+//! One such line names all that a test needs: of two, the second would be unused. The look is repeated
+//! when a command comes or goes, or when `PATH` or the user changes. Nothing that is missing is an
+//! error.
 
 use std::env;
 use std::fs::{self, OpenOptions};
