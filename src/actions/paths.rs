@@ -69,6 +69,17 @@ pub(super) fn may_be_the_jobs(cx: &PlanContext, key: &str) -> bool {
     tree.is_none_or(|tree| is_strange(tree, lets))
 }
 
+/// Whether the recipe itself has written this at the beginning of the parameter `key`.
+pub(super) fn begins_with(cx: &PlanContext, key: &str, beginning: &str) -> bool {
+    match cx.step.params.get(key).map(|tree| &tree.kind) {
+        Some(TreeKind::Literal(value)) => value
+            .as_str()
+            .is_some_and(|text| text.starts_with(beginning)),
+        Some(TreeKind::Template(template)) => template.text.starts_with(beginning),
+        _ => false,
+    }
+}
+
 /// The constants that a stranger may have had a say in, by way of each other too; each stands after
 /// those that it reads.
 pub(super) fn lets_of_the_job(lets: &Map<Tree>) -> HashSet<String> {

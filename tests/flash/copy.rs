@@ -154,3 +154,30 @@ async fn a_copy_is_stopped() {
     let done = bench.perform_until(step("copy", params), stop).await;
     assert_eq!(done.error().0, "cancelled");
 }
+
+#[tokio::test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
+async fn which_host_is_the_recipes_choice_and_the_path_may_be_the_jobs() {
+    let sshd = Sshd::start();
+    let mut bench = bench(&sshd);
+    let far = tempfile::tempdir().unwrap();
+    fs::write(far.path().join("secret"), "of the control host").unwrap();
+    let path = far.path().join("secret").display().to_string();
+    bench.context.set(
+        "job",
+        json!({"place": format!("control:{path}"), "path": path}),
+    );
+
+    let params = json!({"from": "{{ job.place }}", "to": "taken"});
+    let (kind, message) = {
+        let done = copy(&bench, params).await;
+        let (kind, message) = done.error();
+        (kind.to_owned(), message.to_owned())
+    };
+    assert_eq!(kind, "input");
+    assert!(message.contains("`control:{{ … }}`"), "{message}");
+    assert!(!bench.dir().join("taken").exists());
+
+    let params = json!({"from": "control:{{ job.path }}", "to": "given"});
+    assert_eq!(copy(&bench, params).await.field("files"), 1);
+}

@@ -81,7 +81,8 @@ fn mode(field: &Field) -> Result<String, StepError> {
     }
 }
 
-/// `HOST:path` where a colon stands before any slash, else a path of the engine's machine.
+/// `HOST:path` where a colon stands before any slash, else a path of the engine's machine. Which host
+/// it is must not be a stranger's choice.
 fn end(cx: &PlanContext, fields: &Fields, key: &str) -> Result<End, StepError> {
     let field = fields.need(key)?;
     let text = field.path_text()?;
@@ -93,6 +94,11 @@ fn end(cx: &PlanContext, fields: &Fields, key: &str) -> Result<End, StepError> {
         let path = path.map_err(|_| field.wrong("a path in UTF-8"))?;
         return Ok(End { place, shown, path });
     };
+    if !paths::begins_with(cx, key, &format!("{host}:")) && paths::may_be_the_jobs(cx, key) {
+        return Err(StepError::input(format!(
+            "`{key}`: its host is not written in the recipe: write it before the template, as in `{host}:{{{{ … }}}}`; a path of this machine may begin with `./`"
+        )));
+    }
     let place = Place::named(cx, host).map_err(|error| {
         StepError::input(format!(
             "`{key}`: {}; a path of this machine may begin with `./`",
