@@ -12,6 +12,9 @@ use super::sink::{Opening, Sink};
 use super::summary::RunReport;
 use crate::machine::Machine;
 
+/// What a run came to, in the run directory; written by whoever knows the exit status.
+pub const OUTCOME_FILE: &str = "outcome.json";
+
 /// Runs a stage. Once it has begun it always comes to an end that is reported: what fails is in the
 /// report.
 ///
@@ -31,6 +34,8 @@ pub async fn run(request: RunRequest, report: &mut dyn Sink) -> Result<RunReport
     let warnings = earlier(&run_dir);
     let mut journal = Journal::open(&run_dir, &prepared.header())
         .map_err(|error| Refused(format!("the run can't be journalled: {error}")))?;
+    // Whoever finds one must not take an earlier run's for this one's, should this one be killed.
+    let _ = std::fs::remove_file(run_dir.join(OUTCOME_FILE));
     let opening = Opening {
         recipe: prepared.recipe.name.as_str().into(),
         stage: prepared.stage.as_str().into(),

@@ -8,11 +8,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::quantity::elapsed;
+pub use crate::engine::run::OUTCOME_FILE as FILE_NAME;
 use crate::engine::{RunReport, utc};
 use crate::recipe::{ErrorKind, Verdict};
-
-/// The file's name in the run directory.
-pub const FILE_NAME: &str = "outcome.json";
 
 /// The version of the file's form.
 pub const VERSION: u32 = 1;

@@ -2,6 +2,8 @@
 
 use tf_engine::engine::What;
 use tf_engine::engine::journal::{FILE_NAME, read_back};
+use tf_engine::engine::run::OUTCOME_FILE;
+use tf_engine::machine::End;
 
 use crate::support::{play, play_in, recipe};
 
@@ -83,6 +85,15 @@ async fn a_directory_that_cannot_be_written_is_refused_before_anything_happens()
     let refused = play_in(recipe, dir.path()).await.expect_err("no journal");
     assert!(refused.0.contains("can't be journalled"), "{refused}");
     assert!(!dir.path().join("effect").exists());
+}
+
+#[tokio::test]
+async fn the_outcome_of_an_earlier_run_is_gone_once_the_next_has_begun() {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join(OUTCOME_FILE), "{}").expect("writes");
+    let looks = recipe("do:\n  - run: test ! -e outcome.json\n");
+    let report = play_in(looks, dir.path()).await.expect("it runs");
+    assert_eq!(report.ending.end, End::Success);
 }
 
 #[tokio::test]
