@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::whole::Whole;
 use crate::diagnostic::{Code, Finding, Findings, Span, list, nearest};
 use crate::recipe::inputs::bind_params;
 use crate::recipe::model::{Call, Map, Recipe, State, Tree, TreeKind};
@@ -10,7 +11,8 @@ use crate::recipe::{Value, reads};
 /// How deep calls may nest.
 const MAX_DEPTH: usize = 8;
 
-pub(super) fn check(recipe: &Recipe, findings: &mut Findings) {
+pub(super) fn check(whole: &Whole<'_>, findings: &mut Findings) {
+    let recipe = whole.recipe;
     let roots = recipe
         .stages
         .values()

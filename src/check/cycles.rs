@@ -7,10 +7,12 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::outline::Outline;
+use super::whole::Unit;
 use crate::diagnostic::{Code, Finding, Findings};
 
 /// Looks at each scope's children. Without those that have `max_visits` nothing may go in a circle.
-pub(super) fn check(outline: &Outline<'_>, findings: &mut Findings) {
+pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
+    let outline = &unit.outline;
     let mut scopes: Vec<(usize, Vec<(usize, usize)>)> =
         outline.sibling_edges().into_iter().collect();
     scopes.sort_unstable_by_key(|(scope, _)| *scope);

@@ -1,5 +1,7 @@
 //! A small recipe for the tests of lints.
 
+use super::whole::Whole;
+use super::{Options, shell, templates};
 use crate::diagnostic::Findings;
 use crate::recipe::library::Library;
 use crate::recipe::load::load_text;
@@ -16,7 +18,10 @@ pub(super) fn findings(text: &str) -> Vec<String> {
     assert!(!loaded.findings.has_errors(), "{before:?}");
     let mut findings = Findings::default();
     if let Some(recipe) = &loaded.recipe {
-        super::templates::check(recipe, &mut findings);
+        let options = Options::default();
+        let whole = Whole::new(recipe, &options);
+        templates::check(&whole, &mut findings);
+        shell::check(&whole, &mut findings);
     }
     findings.sort();
     let told = findings.0.into_iter().map(|finding| {

@@ -3,11 +3,16 @@
 //! Loading has found what is wrong with single words and values. Here are the complaints that take
 //! a stage, a procedure or the recipe as a whole. Every lint goes on after a complaint, and stays
 //! quiet about what another one has said already.
+//!
+//! A lint is a function in one of the three lists of [`lints`]: of a stage or procedure, of the
+//! recipe, or of a stage as the machine runs it.
 
 mod calls;
 mod cycles;
 #[cfg(test)]
 mod example;
+mod lints;
+mod options;
 mod origins;
 mod outline;
 mod reach;
@@ -15,176 +20,9 @@ mod scope;
 mod shell;
 mod sites;
 mod targets;
-pub mod templates;
+mod templates;
 mod vars;
+mod whole;
 
-use outline::Outline;
-
-use crate::diagnostic::Findings;
-use crate::recipe::model::Recipe;
-
-/// All that is wrong with a recipe, by place.
-pub fn check(recipe: &Recipe) -> Findings {
-    let mut findings = Findings::default();
-    for (name, stage) in &recipe.stages {
-        let outline = Outline::new(&stage.root);
-        targets::check(&outline, &format!("stage `{name}`"), &mut findings);
-        cycles::check(&outline, &mut findings);
-        reach::check(&outline, &mut findings);
-        vars::check(
-            &outline,
-            &recipe.sources,
-            Some(&recipe.vars),
-            None,
-            &mut findings,
-        );
-    }
-    for (name, procedure) in &recipe.procedures {
-        let outline = Outline::new(&procedure.root);
-        targets::check(&outline, &format!("procedure `{name}`"), &mut findings);
-        cycles::check(&outline, &mut findings);
-        reach::check(&outline, &mut findings);
-        vars::check(
-            &outline,
-            &recipe.sources,
-            None,
-            procedure.returns.as_ref(),
-            &mut findings,
-        );
-    }
-    calls::check(recipe, &mut findings);
-    templates::check(recipe, &mut findings);
-    findings.sort();
-    findings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::check;
-    use crate::recipe::library::Library;
-    use crate::recipe::load::{load, load_text};
-
-    #[test]
-    fn what_ships_has_no_complaint() {
-        let library = Library::default();
-        for name in library.names() {
-            let loaded = load(&library, &name);
-            let recipe = loaded.recipe.expect("it is a recipe");
-            let said: Vec<String> = check(&recipe)
-                .0
-                .iter()
-                .map(|finding| {
-                    let at = finding.span.and_then(|span| loaded.sources.position(span));
-                    format!("{name}: {at:?} {}", finding.message)
-                })
-                .collect();
-            assert!(said.is_empty(), "{said:#?}");
-        }
-    }
-
-    /// Loads the states of a stage, and gives the codes of all complaints with their places.
-    fn said(states: &str) -> Vec<String> {
-        let text = format!(
-            "recipe: x\nsummary: X\nvars: {{ given: 0 }}\nstages:\n  provision:\n    timeout: 1m\n{states}"
-        );
-        let loaded = load_text(&Library::default(), "x", &text);
-        let mut findings = loaded.findings;
-        if let Some(recipe) = &loaded.recipe {
-            findings.0.extend(check(recipe).0);
-        }
-        findings
-            .0
-            .iter()
-            .map(|finding| {
-                let at = finding.span.map(|span| loaded.sources.text(span));
-                format!("{} {}", finding.code.number(), at.unwrap_or_default())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn variables_are_followed_along_every_path() {
-        #[track_caller]
-        fn case(states: &str, expected: &[&str]) {
-            assert_eq!(said(states), expected, "{states}");
-        }
-        // Set before it is read, in the leaf, by the leaf before, by `vars`.
-        case(
-            "    do: [ { set: { a: 1 } }, { log: \"{{ vars.a }} {{ vars.given }}\" } ]\n",
-            &[],
-        );
-        case(
-            "    do: [ { log: \"{{ vars.a }}\" }, { set: { a: 1 } } ]\n",
-            &["TF0317 vars.a"],
-        );
-        case(
-            "    vars: { a: 1 }\n    do: [ { log: \"{{ vars.a }}\" }, { set: { a: 2 } } ]\n",
-            &[],
-        );
-        // A guarded step may set nothing; reading under `is defined` or `default` is fine.
-        case(
-            "    do: [ { set: { a: 1 }, when: vars.given }, { log: \"{{ vars.a }} {{ vars.a | default(1) }}\" } ]\n",
-            &["TF0317 vars.a"],
-        );
-        let two = |first: &str, second: &str| {
-            format!(
-                "    initial: s\n    states:\n      s: {{ do: [{first}], next: t, catch: u }}\n      t: {{ do: [{second}], next: done }}\n      u: {{ do: [{second}], next: done }}\n"
-            )
-        };
-        // A handler may come from the first step on.
-        case(
-            &two("{ set: { a: 1 } }", "{ log: \"{{ vars.a }}\" }"),
-            &["TF0317 vars.a"],
-        );
-        // A forgiven failure still saves.
-        case(
-            "    do: [ { run: x, save: a, allow_failure: true }, { log: \"{{ vars.a.ok }}\" } ]\n",
-            &[],
-        );
-        // Both branches set it, and what follows may read it; one alone is not enough.
-        let branches = |third: &str| {
-            format!(
-                "    initial: c\n    states:\n      c: {{ next: [ {{ when: vars.given, to: s }}, {{ to: t }} ] }}\n      s: {{ do: [ {{ set: {{ a: 1 }} }} ], next: u }}\n      t: {{ do: [ {third} ], next: u }}\n      u: {{ do: [ {{ log: \"{{{{ vars.a }}}}\" }} ], next: done }}\n"
-            )
-        };
-        case(&branches("{ set: { a: 2 } }"), &[]);
-        case(&branches("{ sleep: 1 }"), &["TF0317 vars.a"]);
-        // Exit steps have only what the entry of their scope gave.
-        let exit = |vars: &str| {
-            format!(
-                "    initial: s\n    states:\n      s:\n{vars}        initial: t\n        states:\n          t: {{ do: [ {{ set: {{ a: 1 }} }} ], next: done }}\n        exit: [ {{ log: \"{{{{ vars.a }}}}\" }} ]\n        next: u\n      u: {{ do: [ {{ log: \"{{{{ vars.a }}}}\" }} ], next: done }}\n"
-            )
-        };
-        case(&exit(""), &["TF0317 vars.a"]);
-        case(&exit("        vars: { a: 0 }\n"), &[]);
-    }
-
-    #[test]
-    fn cycles_need_a_bound() {
-        #[track_caller]
-        fn case(states: &str, expected: &[&str]) {
-            let states = format!("    initial: a\n    states:\n{states}");
-            assert_eq!(said(&states), expected, "{states}");
-        }
-        case("      a: { do: [], next: a }\n", &["TF0304 a"]);
-        case("      a: { do: [], next: a, max_visits: 2 }\n", &[]);
-        case(
-            "      a: { do: [], next: b }\n      b: { do: [], catch: a, next: done }\n",
-            &["TF0304 a"],
-        );
-        case(
-            "      a: { do: [], next: b }\n      b: { max_visits: 3, do: [], catch: a, next: done }\n",
-            &[],
-        );
-        // A target from deeper inside counts as the scope's.
-        case(
-            "      a:\n        initial: i\n        states:\n          i: { do: [], next: b }\n        next: done\n      b: { do: [], next: a }\n",
-            &["TF0304 a"],
-        );
-        // Two circles, one of them bounded.
-        case(
-            "      a: { do: [], next: b, catch: c }\n      b: { do: [], next: a, max_visits: 1 }\n      c: { do: [], next: a }\n",
-            &["TF0304 a"],
-        );
-    }
-}
+pub use lints::{check, check_with};
+pub use options::Options;

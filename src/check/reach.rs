@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::outline::Outline;
+use super::whole::Unit;
 use crate::diagnostic::{Code, Finding, Findings};
 
 /// Warns about each state that is not its scope's initial one, and that no state that can be
 /// reached leads to. States inside such a one are not named too.
-pub(super) fn check(outline: &Outline<'_>, findings: &mut Findings) {
+pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
+    let outline = &unit.outline;
     let edges = outline.sibling_edges();
     let mut dead: HashSet<usize> = HashSet::new();
     for scope in 0..outline.states.len() {

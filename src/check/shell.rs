@@ -7,12 +7,14 @@
 use super::origins::{Origins, Table};
 use super::scope::Text;
 use super::sites::Sites;
+use super::whole::Whole;
 use crate::diagnostic::{Code, Finding, Findings};
 use crate::recipe::model::{Recipe, ShellKind};
 use crate::recipe::template::{Read, Style, pipes};
 use crate::recipe::yaml::place;
 
-pub(super) fn check(recipe: &Recipe, sites: &Sites<'_>, findings: &mut Findings) {
+pub(super) fn check(whole: &Whole<'_>, findings: &mut Findings) {
+    let Whole { recipe, sites, .. } = whole;
     let table = Table::of(recipe, sites);
     raw(recipe, sites, &table, findings);
     commands(recipe, sites, &table, findings);

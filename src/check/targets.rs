@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::outline::{Outline, Target};
+use super::whole::Unit;
 use crate::diagnostic::{Code, Finding, Findings, list, nearest};
 use crate::recipe::model::Body;
 
@@ -10,8 +11,9 @@ use crate::recipe::model::Body;
 /// mistakes take long, and nobody reads them.
 const MOST_SUGGESTED: usize = 200;
 
-pub(super) fn check(outline: &Outline<'_>, whole: &str, findings: &mut Findings) {
-    names(outline, whole, findings);
+pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
+    let outline = &unit.outline;
+    names(outline, &unit.words(), findings);
     for at in 0..outline.states.len() {
         initial(outline, at, findings);
         targets(outline, at, findings);

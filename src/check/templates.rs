@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::scope::Site;
-use super::shell;
-use super::sites::{Setter, Sites, Space, gear_fields};
+use super::sites::{Setter, Space, gear_fields};
+use super::whole::Whole;
 use crate::diagnostic::{Code, Finding, Findings, list, nearest};
 use crate::recipe::model::{Declared, Group, Input, InputType, Map, Parse, Recipe};
 use crate::recipe::template::{ROOTS, Read};
@@ -16,8 +16,8 @@ const OUTPUT: &[&str] = &["ok", "error", "duration", "tries"];
 /// Looks at every template and expression of a recipe: that the names that it reads are there at its
 /// place, that nothing is read by a computed name, and that no value from outside becomes shell
 /// syntax.
-pub fn check(recipe: &Recipe, findings: &mut Findings) {
-    let sites = Sites::of(recipe);
+pub(super) fn check(whole: &Whole<'_>, findings: &mut Findings) {
+    let Whole { recipe, sites, .. } = whole;
     for site in &sites.all {
         let analysis = site.text.analyse();
         for read in &analysis.reads {
@@ -26,7 +26,6 @@ pub fn check(recipe: &Recipe, findings: &mut Findings) {
             }
         }
     }
-    shell::check(recipe, &sites, findings);
 }
 
 /// What is wrong with a reading.
@@ -355,9 +354,6 @@ fn parsed(action: &Action, parse: Parse, field: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::example::case;
-    use crate::diagnostic::{Findings, Severity};
-    use crate::recipe::library::Library;
-    use crate::recipe::load::load;
 
     #[test]
     fn what_is_there_is_not_complained_about() {
@@ -457,28 +453,5 @@ mod tests {
                 "TF0404 `vars.name`: a member of `gear` is taken by a computed name (write the name out, and choose with `if`)",
             ],
         );
-    }
-
-    #[test]
-    fn the_recipes_that_ship_have_none() {
-        let library = Library::new([]);
-        for name in library.names() {
-            let loaded = load(&library, &name);
-            assert!(loaded.recipe.is_some(), "{name}");
-            let mut findings = Findings::default();
-            if let Some(recipe) = &loaded.recipe {
-                super::check(recipe, &mut findings);
-            }
-            let told: Vec<String> = findings
-                .0
-                .iter()
-                .filter(|finding| finding.severity == Severity::Error)
-                .map(|finding| {
-                    let place = finding.span.map_or("", |span| loaded.sources.text(span));
-                    format!("{place}: {}", finding.message)
-                })
-                .collect();
-            assert_eq!(told, Vec::<String>::new(), "{name}");
-        }
     }
 }

@@ -9,20 +9,22 @@
 use std::collections::{HashMap, HashSet};
 
 use super::outline::{Outline, Target};
+use super::whole::{Unit, UnitKind};
 use crate::diagnostic::{Code, Finding, Findings, Sources, Span};
 use crate::recipe::model::{AllowFailure, Body, Map, State, Step, Tree};
 use crate::recipe::reads::{self, Text};
-use crate::recipe::template::Expr;
 use crate::recipe::yaml::place;
 
 /// Looks at a stage (with the recipe's `vars`) or a procedure (with what it returns).
-pub(super) fn check(
-    outline: &Outline<'_>,
-    sources: &Sources,
-    vars: Option<&Map<Tree>>,
-    returns: Option<&Expr>,
-    findings: &mut Findings,
-) {
+pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
+    let Unit {
+        recipe, outline, ..
+    } = unit;
+    let sources = &recipe.sources;
+    let (vars, returns) = match unit.kind {
+        UnitKind::Stage(_) => (Some(&recipe.vars), None),
+        UnitKind::Procedure(procedure) => (None, procedure.returns.as_ref()),
+    };
     let mut flow = Flow::new(outline, vars);
     flow.declared_twice(findings);
     flow.solve();
