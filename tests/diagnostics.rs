@@ -121,3 +121,92 @@ fn every_code_is_explained() {
         );
     }
 }
+
+/// A fenced block of a page.
+struct Block<'a> {
+    fence: &'a str,
+    text: String,
+}
+
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(fence) = line.strip_prefix("```") {
+            let inside = lines.by_ref().take_while(|line| *line != "```");
+            let text = inside.map(|line| format!("{line}\n")).collect();
+            blocks.push(Block { fence, text });
+        }
+    }
+    blocks
+}
+
+/// What is said about a page's recipe, bound to device config or job data where they are given.
+fn about(recipe: &str, device: Option<&str>, job: Option<&str>) -> (Sources, Findings) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("example.yaml");
+    std::fs::write(&path, recipe).expect("it is written");
+    let loaded = load(&Library::default(), &path.to_string_lossy());
+    let mut findings = loaded.findings;
+    let mut sources = loaded.sources;
+    if let Some(recipe) = &loaded.recipe {
+        findings.0.extend(check(recipe).0);
+        if device.is_some() || job.is_some() {
+            let data = |name: &str, text: &str| SourceFile {
+                name: name.to_owned(),
+                text: text.to_owned(),
+            };
+            let device = device.map(|text| data("default.yaml", text));
+            let job = job.map(|text| data("testflinger.json", text));
+            let binding = bind(recipe, "provision", device, job, None);
+            findings.0.extend(binding.findings.0);
+            sources = binding.sources;
+        }
+    }
+    findings.sort();
+    (sources, findings)
+}
+
+/// Every `bad` block gets the page's code and nothing worse; every `good` one gets nothing at all.
+#[test]
+fn every_page_shows_its_code_and_the_way_out() {
+    let style = Style {
+        color: false,
+        width: 100,
+    };
+    let mut wrong = Vec::new();
+    for code in Code::ALL {
+        let blocks = blocks(code.page());
+        let good = blocks.iter().find(|block| block.fence == "yaml good");
+        if good.is_none() && *code != Code::Unreadable {
+            wrong.push(format!("{}: no `yaml good`", code.number()));
+        }
+        for block in &blocks {
+            let recipe = good.map_or("", |good| &good.text);
+            let (sources, findings) = match block.fence {
+                "yaml bad" | "yaml good" => about(&block.text, None, None),
+                "yaml device bad" | "yaml device good" => about(recipe, Some(&block.text), None),
+                "json job bad" | "json job good" => about(recipe, None, Some(&block.text)),
+                _ => continue,
+            };
+            let is_right = if block.fence.ends_with("good") {
+                findings.0.is_empty()
+            } else {
+                findings.0.iter().any(|finding| finding.code == *code)
+                    && findings
+                        .0
+                        .iter()
+                        .all(|finding| finding.code == *code || finding.severity > code.severity())
+            };
+            if !is_right {
+                wrong.push(format!(
+                    "{} `{}`:\n{}",
+                    code.number(),
+                    block.fence,
+                    render(&sources, &findings, style)
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

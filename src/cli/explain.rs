@@ -4,36 +4,68 @@ use clap::Args;
 
 use super::Exit;
 use super::output::Streams;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, nearest};
 
-/// Say what a code means
+/// Say what a code means, and what to do about it
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The code, such as TF0103
-    code: String,
+    /// The code, such as TF0304
+    #[arg(required_unless_present = "list")]
+    code: Option<String>,
+    /// All codes, a line each
+    #[arg(long, conflicts_with = "code")]
+    list: bool,
 }
 
 impl Explain {
     pub(super) fn run(self, streams: &mut Streams) -> Exit {
-        let wanted = self.code.to_uppercase();
-        let Some(code) = Code::ALL.iter().find(|code| code.number() == wanted) else {
-            streams.err(&format!(
-                "tf-engine: there is no code {wanted}; a code looks like TF0103\n"
-            ));
-            return Exit::Rejected;
+        let Some(code) = self.code else {
+            return streams.out(&list());
         };
-        streams.out(&format!(
-            "{}: {}\n",
-            code.number(),
-            unwrapped(code.explanation())
-        ))
+        let wanted = code.to_uppercase();
+        match Code::ALL.iter().find(|code| code.number() == wanted) {
+            Some(code) => streams.out(&page(*code)),
+            None => {
+                let hint = match nearest(&wanted, Code::ALL.iter().map(|code| code.number())) {
+                    Some(similar) => format!("did you mean {similar}?"),
+                    None => "`explain --list` has them all".to_owned(),
+                };
+                streams.err(&format!("tf-engine: there is no code {wanted}; {hint}\n"));
+                Exit::Rejected
+            }
+        }
     }
 }
 
-/// The doc comment's lines as paragraphs.
-fn unwrapped(doc: &str) -> String {
-    doc.split("\n \n")
-        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect::<Vec<_>>()
-        .join("\n\n")
+/// One code: its number, its severity, what it means, its page.
+fn page(code: Code) -> String {
+    format!(
+        "{} ({}): {}\n\n{}",
+        code.number(),
+        code.severity().name(),
+        code.summary(),
+        code.page()
+    )
+}
+
+/// All codes, under what they are about.
+fn list() -> String {
+    let mut text = String::new();
+    let mut family = "";
+    for code in Code::ALL {
+        if code.family() != family {
+            if !family.is_empty() {
+                text.push('\n');
+            }
+            family = code.family();
+            text.push_str(&format!("{family}\n"));
+        }
+        text.push_str(&format!(
+            "  {}  {:7}  {}\n",
+            code.number(),
+            code.severity().name(),
+            code.summary()
+        ));
+    }
+    text
 }

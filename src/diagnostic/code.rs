@@ -11,6 +11,40 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// Its name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+impl Code {
+    /// The explanation as one line.
+    pub fn summary(self) -> String {
+        self.explanation()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// What codes with the same first two digits are about.
+    pub fn family(self) -> &'static str {
+        match self.number().get(2..4) {
+            Some("00") => "Reading files",
+            Some("01") => "Words and shapes",
+            Some("02") => "Inputs",
+            Some("03") => "States, steps and what they refer to",
+            Some("04") => "Templates and shell",
+            Some("05") => "Commands and bounds",
+            _ => "Others",
+        }
+    }
+}
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal $severity:ident;)+) => {
         /// What kind of complaint a finding is. Numbers: `00` reading, `01` words and shapes,
@@ -35,6 +69,14 @@ macro_rules! codes {
             /// What it means, in a sentence or two.
             pub fn explanation(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc, "\n",)+),)+ }
+            }
+
+            /// What happens on the bench where it is ignored, and a recipe that gets it beside one
+            /// that does not: markdown, with `yaml bad` and `yaml good` blocks.
+            pub fn page(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("pages/TF", $number, ".md")),)+
+                }
             }
         }
     };
