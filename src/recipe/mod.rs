@@ -7,6 +7,7 @@ mod kinds;
 pub mod library;
 pub mod load;
 pub mod model;
+pub mod places;
 pub mod reads;
 pub mod secret;
 pub mod size;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::places::Places;
 use super::template::{Expr, Template};
 use super::vocabulary::Action;
 use super::{ErrorKind, GearKind, KindSet, Value, Verdict};
@@ -276,6 +277,8 @@ pub struct Procedure {
 pub struct State {
     /// Its name (the key).
     pub name: Spanned<String>,
+    /// Its keys.
+    pub places: Places,
     /// What it is for.
     pub summary: Option<String>,
     /// Passed over where false.
@@ -377,6 +380,10 @@ pub enum Items {
 /// `retry`.
 #[derive(Clone, Debug)]
 pub struct Retry {
+    /// Its keys; the short form has none.
+    pub places: Places,
+    /// Where it stands; in `defaults` where it came from there.
+    pub span: Span,
     /// All tries, the first included; from 1.
     pub attempts: Templated<u32>,
     /// Before try 2.
@@ -433,6 +440,8 @@ pub enum TreeKind {
 pub struct Step {
     /// The action's key and value.
     pub span: Span,
+    /// Its keys; `timeout` has that of `defaults` where it came from there.
+    pub places: Places,
     /// `name`, or the action's name.
     pub name: String,
     /// What is done.

@@ -11,6 +11,7 @@ use tf_engine::recipe::model::{
     AllowFailure, Body, Call, Catch, EndKind, Ensures, Group, Input, Items, Map, Needs, Procedure,
     Recipe, Retry, Row, Stage, State, Step, StepTimeout, Templated, Tree, TreeKind,
 };
+use tf_engine::recipe::places::Places;
 use tf_engine::recipe::template::{Expr, Style, Template};
 use tf_engine::recipe::yaml::{self, Dialect};
 use tf_engine::recipe::{ErrorKind, KindSet, duration, vocabulary};
@@ -87,6 +88,7 @@ fn procedure(name: &str, body: &Value) -> Procedure {
 pub(crate) fn plain(name: &str, body: Body) -> State {
     State {
         name: spanned(name),
+        places: Places::default(),
         summary: None,
         when: None,
         body,
@@ -108,6 +110,7 @@ pub(crate) fn step(name: &str, action: &str) -> Step {
     Step {
         span: Span::default(),
         name: name.to_owned(),
+        places: Places::default(),
         action: vocabulary::action(action).unwrap(),
         params: Map::new(),
         inner: Vec::new(),
@@ -294,6 +297,8 @@ fn retry(written: &Value) -> Retry {
         Templated::Literal(written.get(key).and_then(Value::as_f64).unwrap_or(default))
     };
     Retry {
+        places: Places::default(),
+        span: Span::default(),
         attempts: Templated::Literal(whole(written.get("attempts").unwrap_or(written))),
         delay: time("delay", 0),
         backoff: number("backoff", 1.0),

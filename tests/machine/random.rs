@@ -16,6 +16,7 @@ use tf_engine::recipe::model::{
     AllowFailure, Body, Call, Catch, EndKind, Ensures, Gear, Input, Items, Map, Needs, Procedure,
     Recipe, Retry, Row, Stage, State, Step, StepTimeout, Templated, Tree, TreeKind,
 };
+use tf_engine::recipe::places::Places;
 use tf_engine::recipe::template::{Style, Template};
 use tf_engine::recipe::{ErrorKind, KindSet};
 
@@ -545,6 +546,8 @@ impl Namer<'_> {
     fn retry(&mut self, shape: &RetryShape) -> Retry {
         let seconds = |n| Templated::Literal(Duration::from_secs(n));
         Retry {
+            places: Places::default(),
+            span: Span::default(),
             attempts: match shape.template {
                 true => Templated::Template(template()),
                 false => Templated::Literal(shape.attempts),

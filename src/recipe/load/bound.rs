@@ -16,7 +16,7 @@ impl Cx<'_> {
     /// The bound on one try: the step's own, the nearest default, or the action's.
     pub(super) fn timeout(
         &mut self,
-        step: &Step,
+        step: &mut Step,
         node: &Node,
         key: &Key,
         place: Place,
@@ -50,7 +50,8 @@ impl Cx<'_> {
                 if action.takes_defaults
                     && let Some(timeout) = &defaults.timeout
                 {
-                    return timeout.clone();
+                    step.places.add("timeout", timeout.span, timeout.span);
+                    return timeout.value.clone();
                 }
             }
         }

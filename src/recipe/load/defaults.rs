@@ -9,7 +9,7 @@ use crate::recipe::yaml::Node;
 /// The nearest `defaults` that have each key.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Defaults {
-    pub(super) timeout: Option<StepTimeout>,
+    pub(super) timeout: Option<Spanned<StepTimeout>>,
     pub(super) retry: Option<Retry>,
     pub(super) host: Option<Spanned<String>>,
     pub(super) env: Option<Tree>,
@@ -29,7 +29,10 @@ impl Cx<'_> {
         }
         self.known_keys(node, "`defaults`", KEYS, |_| None);
         if let Some(timeout) = node.get("timeout") {
-            defaults.timeout = self.step_timeout(timeout).or(defaults.timeout);
+            defaults.timeout = self
+                .step_timeout(timeout)
+                .map(|bound| Spanned::new(bound, timeout.span))
+                .or(defaults.timeout);
         }
         if let Some(retry) = node.get("retry") {
             defaults.retry = self.step_retry(retry).or(defaults.retry);

@@ -6,6 +6,7 @@ use super::cx::Cx;
 use super::defaults::Defaults;
 use super::step::Place;
 use crate::recipe::model::{Retry, Templated};
+use crate::recipe::places::Places;
 use crate::recipe::yaml::{Kind, Node};
 
 const KEYS: &[&str] = &[
@@ -46,6 +47,8 @@ impl Cx<'_> {
 
     fn retry(&mut self, node: &Node, keys: &[&str]) -> Option<Retry> {
         let mut retry = Retry {
+            places: Places::of(node),
+            span: node.span,
             attempts: Templated::Literal(1),
             delay: Templated::Literal(Duration::ZERO),
             backoff: Templated::Literal(1.0),

@@ -8,6 +8,7 @@ use super::defaults::Defaults;
 use super::step::Place;
 use crate::diagnostic::{Code, Finding, Span, Spanned, nearest};
 use crate::recipe::model::{Body, EndKind, Map, State, Step};
+use crate::recipe::places::Places;
 use crate::recipe::template::Style;
 use crate::recipe::yaml::{Key, Kind, Node};
 
@@ -219,6 +220,7 @@ impl Cx<'_> {
         };
         let is_root = depth == 0;
         State {
+            places: Places::of(node),
             summary: node
                 .get("summary")
                 .and_then(|node| self.literal("summary", node, "a text")),

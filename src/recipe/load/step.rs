@@ -6,6 +6,7 @@ use super::cx::Cx;
 use super::defaults::Defaults;
 use crate::diagnostic::{Code, Finding, Span, Spanned};
 use crate::recipe::model::{AllowFailure, Map, Needs, Parse, Step, StepTimeout, Templated};
+use crate::recipe::places::Places;
 use crate::recipe::vocabulary::{self, MODIFIERS};
 use crate::recipe::yaml::{Key, Kind, Node};
 
@@ -86,6 +87,7 @@ impl Cx<'_> {
         self.modifiers_fit(node, key, action, place);
         let mut step = Step {
             span,
+            places: Places::of(node),
             name: action.name.to_owned(),
             action,
             params: Map::new(),
