@@ -19,6 +19,7 @@ use tf_engine::recipe::model::{
     AllowFailure, Driver, Expect, Gear, Host, HostKeys, Items, Login, Map, Parse, Role, ShellKind,
     Step, StepTimeout, Templated, Tree, TreeKind,
 };
+use tf_engine::recipe::places::Places;
 use tf_engine::recipe::secret::Masker;
 use tf_engine::recipe::template::{Context, Expr, Style, Template};
 use tf_engine::recipe::vocabulary;
@@ -285,6 +286,7 @@ pub(crate) fn step(action: &str, params: Value) -> Step {
     };
     let action = vocabulary::action(action).expect("an action of the language");
     Step {
+        places: Places::default(),
         span: Span::default(),
         name: action.name.to_owned(),
         action,
