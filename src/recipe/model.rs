@@ -489,6 +489,38 @@ pub struct Step {
     pub verdict: Option<Verdict>,
 }
 
+impl Step {
+    /// An action without parameters and modifiers.
+    pub fn new(action: &'static Action, span: Span) -> Self {
+        Self {
+            span,
+            places: Places::default(),
+            name: action.name.to_owned(),
+            action,
+            params: Map::new(),
+            inner: Vec::new(),
+            call: None,
+            when: None,
+            host: None,
+            for_each: None,
+            continue_on_item_error: false,
+            save: None,
+            timeout: StepTimeout::None,
+            stall: None,
+            retry: None,
+            expect: None,
+            allow_failure: AllowFailure::No,
+            env: None,
+            parse: None,
+            max_output: None,
+            needs: Needs::new(),
+            sets: Map::new(),
+            recovery: false,
+            verdict: None,
+        }
+    }
+}
+
 /// A call of a procedure.
 #[derive(Clone, Debug)]
 pub struct Call {

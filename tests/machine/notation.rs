@@ -107,31 +107,10 @@ pub(crate) fn plain(name: &str, body: Body) -> State {
 
 /// A step with nothing but its name and action.
 pub(crate) fn step(name: &str, action: &str) -> Step {
+    let action = vocabulary::action(action).unwrap();
     Step {
-        span: Span::default(),
         name: name.to_owned(),
-        places: Places::default(),
-        action: vocabulary::action(action).unwrap(),
-        params: Map::new(),
-        inner: Vec::new(),
-        call: None,
-        when: None,
-        host: None,
-        for_each: None,
-        continue_on_item_error: false,
-        save: None,
-        timeout: StepTimeout::None,
-        stall: None,
-        retry: None,
-        expect: None,
-        allow_failure: AllowFailure::No,
-        env: None,
-        parse: None,
-        max_output: None,
-        needs: Map::new(),
-        sets: Map::new(),
-        recovery: false,
-        verdict: None,
+        ..Step::new(action, Span::default())
     }
 }
 

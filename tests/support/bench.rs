@@ -19,7 +19,6 @@ use tf_engine::recipe::model::{
     AllowFailure, Driver, Expect, Gear, Host, HostKeys, Items, Login, Map, Parse, Role, ShellKind,
     Step, StepTimeout, Templated, Tree, TreeKind,
 };
-use tf_engine::recipe::places::Places;
 use tf_engine::recipe::secret::Masker;
 use tf_engine::recipe::template::{Context, Expr, Style, Template};
 use tf_engine::recipe::vocabulary;
@@ -285,38 +284,15 @@ pub(crate) fn step(action: &str, params: Value) -> Step {
         panic!("parameters are a map");
     };
     let action = vocabulary::action(action).expect("an action of the language");
-    Step {
-        places: Places::default(),
-        span: Span::default(),
-        name: action.name.to_owned(),
-        action,
-        params: params
-            .into_iter()
-            .map(|(key, value)| {
-                let tree = tree(&key, value);
-                (key, tree)
-            })
-            .collect(),
-        inner: Vec::new(),
-        call: None,
-        when: None,
-        host: None,
-        for_each: None,
-        continue_on_item_error: false,
-        save: None,
-        timeout: StepTimeout::None,
-        stall: None,
-        retry: None,
-        expect: None,
-        allow_failure: AllowFailure::No,
-        env: None,
-        parse: None,
-        max_output: None,
-        needs: Map::new(),
-        sets: Map::new(),
-        recovery: false,
-        verdict: None,
-    }
+    let mut step = Step::new(action, Span::default());
+    step.params = params
+        .into_iter()
+        .map(|(key, value)| {
+            let tree = tree(&key, value);
+            (key, tree)
+        })
+        .collect();
+    step
 }
 
 /// Modifiers as a recipe has them beside the action.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cx::Cx;
 use super::defaults::Defaults;
 use crate::diagnostic::{Code, Finding, Span, Spanned};
-use crate::recipe::model::{AllowFailure, Map, Needs, Parse, Step, StepTimeout, Templated};
+use crate::recipe::model::{Needs, Parse, Step, Templated};
 use crate::recipe::places::Places;
 use crate::recipe::vocabulary::{self, MODIFIERS};
 use crate::recipe::yaml::{Key, Kind, Node};
@@ -85,32 +85,8 @@ impl Cx<'_> {
         };
         self.placed(key, action, place);
         self.modifiers_fit(node, key, action, place);
-        let mut step = Step {
-            span,
-            places: Places::of(node),
-            name: action.name.to_owned(),
-            action,
-            params: Map::new(),
-            inner: Vec::new(),
-            call: None,
-            when: None,
-            host: None,
-            for_each: None,
-            continue_on_item_error: false,
-            save: None,
-            timeout: StepTimeout::None,
-            stall: None,
-            retry: None,
-            expect: None,
-            allow_failure: AllowFailure::No,
-            env: None,
-            parse: None,
-            max_output: None,
-            needs: Needs::new(),
-            sets: Map::new(),
-            recovery: false,
-            verdict: None,
-        };
+        let mut step = Step::new(action, span);
+        step.places = Places::of(node);
         self.params(&mut step, key, value, node, defaults);
         self.modifiers(&mut step, node, key, place, defaults);
         let rules: Vec<Needs> = self
