@@ -123,7 +123,7 @@ async fn what_fails_by_design_fails_so() {
 - fail: "{{ vars.n }} is wrong"
 - fail: { kind: io, message: x }
 - assert: { that: vars.n == 2, kind: auth }
-- wait: { tcp: "localhost", abort_on: [input] }
+- wait: { tcp: "localhost{{ '' }}", abort_on: [input] }
   timeout: 10s
 - run: { shell: "exit {{ vars.n }}" }
 - http: "http://127.0.0.1:1/"

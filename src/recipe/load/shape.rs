@@ -41,6 +41,7 @@ impl Cx<'_> {
                 self.path(key, node, Style::Value)
             }
             Shape::Url => self.url(key, node),
+            Shape::HostPort => self.host_port(key, node),
             Shape::PathOrUrl => {
                 let is_url = node.text().is_some_and(starts_as_url);
                 self.path(key, node, if is_url { Style::Url } else { Style::Value })
@@ -195,6 +196,26 @@ impl Cx<'_> {
             self.push(
                 Finding::new(Code::BadValue, node.span, format!("`{key}` is no URL"))
                     .help("a URL is absolute, and begins with `http://` or `https://`"),
+            );
+            return None;
+        }
+        Some(tree)
+    }
+
+    fn host_port(&mut self, key: &str, node: &Node) -> Option<Tree> {
+        let tree = self.text(key, node, Style::Value)?;
+        if let TreeKind::Literal(Value::String(text)) = &tree.kind
+            && !text.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+            })
+        {
+            self.push(
+                Finding::new(
+                    Code::BadValue,
+                    node.span,
+                    format!("`{key}` must be `HOST:PORT`, not `{text}`"),
+                )
+                .help("the port is a number from 1 to 65535, as in `192.168.1.20:22`"),
             );
             return None;
         }

@@ -90,7 +90,7 @@ pub(super) const WAIT: Action = {
             Param::new("ssh", Shape::Host, "Probe: the host lets us log in."),
             Param::new(
                 "tcp",
-                Shape::Text,
+                Shape::HostPort,
                 "Probe: something listens at `host:port`.",
             ),
             Param::new(

@@ -16,6 +16,8 @@ pub enum Shape {
     Shell,
     /// An absolute http or https URL; values after `?` are encoded.
     Url,
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    HostPort,
     /// A path. Without a leading `/` it is in the run directory, on a remote host in the login's
     /// home.
     Path,
