@@ -1,12 +1,11 @@
 //! One look at what is there.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use tf_engine::transport::{FaultKind, PingMethod, probe};
 
-use crate::sshd::{Sshd, find_program};
+use crate::sshd::find_program;
 
 const SOON: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,33 +39,6 @@ async fn a_port_is_open_or_says_why_not() {
         assert_eq!(fault.kind, kind, "{fault}");
         assert!(fault.message.contains(part), "{fault}");
     }
-}
-
-#[tokio::test]
-#[cfg_attr(not(have = "sshd"), ignore = "needs sshd (openssh-server)")]
-async fn an_ssh_server_is_known_by_its_banner() {
-    let server = Sshd::start();
-    let address = format!("127.0.0.1:{}", server.port());
-    let banner = probe::ssh_banner(&address, PATIENCE).await.unwrap();
-    assert!(banner.starts_with("SSH-2.0-OpenSSH"), "{banner}");
-
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = silent.local_addr().unwrap().to_string();
-    let fault = probe::ssh_banner(&address, SOON).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Lost, "{fault}");
-    assert!(fault.message.contains("within 300ms"), "{fault}");
-
-    let (says, what) = (
-        TcpListener::bind("127.0.0.1:0").unwrap(),
-        vec![b'x'; 100_000],
-    );
-    let address = says.local_addr().unwrap().to_string();
-    let talker = std::thread::spawn(move || {
-        let _ = says.accept().unwrap().0.write_all(&what);
-    });
-    let fault = probe::ssh_banner(&address, PATIENCE).await.unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Mismatch, "{fault}");
-    talker.join().unwrap();
 }
 
 #[tokio::test]
