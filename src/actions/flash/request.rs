@@ -1,5 +1,6 @@
 //! The parameters of `flash`, and the doing.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
@@ -256,11 +257,11 @@ impl Flash {
         let stopping = async {
             cx.stop.wanted().await;
             stop.cancel();
-            pending::<()>().await;
+            pending::<Infallible>().await
         };
         let (copied, written) = tokio::select! {
             both = async { tokio::join!(copying, writing) } => both,
-            () = stopping => return Err(stopped("writing the image")),
+            never = stopping => match never {},
             never = feeding => match never {},
         };
         let mut copied = match (copied, written) {
