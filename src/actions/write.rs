@@ -15,6 +15,7 @@ use super::exec::{Prepared, quietly, stopped};
 use super::fields::{Field, Fields};
 use super::place::Place;
 use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths};
+use crate::diagnostic::plural;
 use crate::image::Sha256;
 use crate::recipe::template::{Style, Template};
 use crate::recipe::{ErrorKind, Value};
@@ -217,8 +218,8 @@ impl Request for Write {
     fn describe(&self) -> Vec<String> {
         let by = if self.sudo { " by sudo" } else { "" };
         let shown = format!(
-            "write {} bytes to {}{by}, mode {:04o}",
-            self.bytes.len(),
+            "write {} to {}{by}, mode {:04o}",
+            plural(self.bytes.len(), "byte"),
             self.shown,
             self.mode
         );

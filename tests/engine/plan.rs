@@ -152,7 +152,7 @@ states:
     provision of trial: what would be sent, if every step ends well
     /
     /a
-      write 1 bytes to out/x, mode 0644
+      write 1 byte to out/x, mode 0644
       write would fail with input: `path` must be a path that does not lead out of the run directory, but is the text `../x`
     the stage succeeds
     ");
