@@ -8,12 +8,13 @@ use serde_json::json;
 use super::exec::{brief, stopped};
 use super::fields::{Field, Fields, Text};
 use super::modifiers::{Modifiers, parse_into, warn_truncated};
-use super::output::{last, printable};
+use super::output::last;
 use super::sse::{Event, Parser};
 use super::{
     Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext, StepError,
     paths,
 };
+use crate::diagnostic::plain;
 use crate::recipe::model::TreeKind;
 use crate::recipe::template::url_encoded;
 use crate::recipe::{ErrorKind, Value, Verdict};
@@ -261,7 +262,7 @@ impl Exchange {
             for event in parser.feed(&chunk) {
                 let data = cx.lab.mask(&event.data);
                 for line in data.lines() {
-                    let line = printable(line);
+                    let line = plain(line);
                     let stream = Stream::Stdout;
                     cx.notes.say(Note::Output { stream, line }).await;
                 }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Lab, Note, Notes, Progress};
+use crate::diagnostic::plain;
 use crate::transport::{OutputSink, Stop, Stream};
 
 /// As much of both streams as errors show.
@@ -328,45 +329,17 @@ pub(super) fn last(text: &str, bytes: usize) -> &str {
 /// A line whose secrets are hidden, as it is shown: of bounded length.
 fn shown(masked: &str) -> String {
     let begin = first(masked, LINE);
-    let mut text = printable(begin);
+    let mut text = plain(begin);
     if begin.len() < masked.len() {
         text.push('…');
     }
     text
 }
 
-/// A line as a terminal would leave it, without what a terminal would obey: what stands before a
-/// carriage return has been written over, and control characters are spelt out.
-pub(super) fn printable(line: &str) -> String {
-    let line = line.trim_end_matches('\r');
-    let visible = line.rsplit('\r').next().unwrap_or_default();
-    let mut text = String::with_capacity(visible.len());
-    for letter in visible.chars() {
-        if letter == '\t' || !letter.is_control() {
-            text.push(letter);
-        } else {
-            text.extend(letter.escape_default());
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Inner, LINE, WAITING, first, last, printable};
+    use super::{Inner, LINE, WAITING, first, last};
     use crate::transport::Stream;
-
-    #[test]
-    fn a_line_is_shown_as_a_terminal_would_leave_it() {
-        #[track_caller]
-        fn case(line: &str, shown: &str) {
-            assert_eq!(printable(line), shown);
-        }
-        case("plain\ttext\r", "plain\ttext");
-        case("10%\r50%\r100%", "100%");
-        case("\u{1b}[31mred", "\\u{1b}[31mred");
-        case("a\0b", "a\\u{0}b");
-    }
 
     #[test]
     fn a_text_is_cut_at_a_character() {

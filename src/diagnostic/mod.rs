@@ -4,12 +4,14 @@
 
 mod code;
 mod finding;
+mod plain;
 mod source;
 mod suggest;
 mod words;
 
 pub use code::{Code, Severity};
 pub use finding::{Finding, Findings, Related};
+pub use plain::plain;
 pub use source::{Position, SourceFile, SourceId, Sources, Span, Spanned};
 pub use suggest::nearest;
 pub use words::{list, plural};

@@ -9,7 +9,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
-use super::quantity::{elapsed, plain};
+use super::quantity::elapsed;
+use crate::diagnostic::plain;
 use crate::engine::{
     NamedStep, Record, RunReport, Said, Saying, Then, What, outcome_word, signal_name, utc,
 };

@@ -1,6 +1,6 @@
 //! A dry run's plan as a person reads it.
 
-use super::quantity::plain;
+use crate::diagnostic::plain;
 use crate::engine::{Plan, Planned};
 
 /// The plan as text: a line for each state that is entered, and under it what each step would send.

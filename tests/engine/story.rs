@@ -80,7 +80,7 @@ exit:
     TIME INFO  provision  entered
     TIME INFO  a  entered
     TIME INFO  a  run: printf '\033[31mred\033[0m\n'
-    TIME INFO  a  | \u{1b}[31mred\u{1b}[0m
+    TIME INFO  a  | red
     TIME INFO  a  run: ok after TOOK
     TIME INFO  a  it said 0
     TIME INFO  provision  leaving, outcome ok
