@@ -1,7 +1,7 @@
 //! The lists of lints, and the order in which they look at a recipe.
 
 use super::whole::{Unit, Whole};
-use super::{Options, calls, cycles, reach, shell, targets, templates, vars};
+use super::{Options, allow, calls, cycles, reach, shell, targets, templates, vars};
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
@@ -39,6 +39,7 @@ pub fn check_with(recipe: &Recipe, options: &Options) -> Findings {
                 .for_each(|lint| lint(&whole, &chart, &mut findings));
         }
     }
+    allow::apply(&recipe.sources, &mut findings);
     findings.sort();
     findings
 }

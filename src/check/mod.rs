@@ -7,6 +7,7 @@
 //! A lint is a function in one of the three lists of [`lints`]: of a stage or procedure, of the
 //! recipe, or of a stage as the machine runs it.
 
+mod allow;
 mod calls;
 mod cycles;
 #[cfg(test)]

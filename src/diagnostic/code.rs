@@ -195,4 +195,12 @@ codes! {
     PipeInSh = "0414" Error;
     /// A wait, a stage or an exit step without a bound.
     MissingBound = "0501" Error;
+    /// A comment for `tf-engine` that is not `allow CODE because REASON`.
+    BadAllow = "0901" Warning;
+    /// A comment allows a code that does not exist.
+    UnknownAllow = "0902" Warning;
+    /// A comment allows a finding that is not there.
+    UnusedAllow = "0903" Warning;
+    /// A comment allows an error. The recipe is refused all the same.
+    AllowedError = "0904" Warning;
 }

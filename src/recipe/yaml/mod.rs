@@ -4,6 +4,7 @@
 //! of YAML 1.2 (chapter 10.3). Nothing is deserialised into types: the loader reads the tree
 //! itself, so that each complaint has the exact place, and none hides the next.
 
+mod comments;
 mod map;
 mod node;
 mod offsets;
@@ -12,6 +13,7 @@ mod read;
 mod scalar;
 mod trap;
 
+pub use comments::{Comment, Comments};
 pub use node::{Key, Kind, Node, Style};
 pub use place::place;
 pub use read::{Dialect, MAX_BYTES, MAX_DEPTH, MAX_NODES, read};
