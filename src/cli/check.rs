@@ -5,9 +5,10 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::findings::FindingsArgs;
 use super::output::Streams;
 use super::{Exit, Global, recipes};
-use crate::diagnostic::{Severity, plural};
+use crate::diagnostic::{Findings, Severity, Sources, plural};
 
 /// Check recipes, without running anything
 #[derive(Debug, Args)]
@@ -15,33 +16,43 @@ pub(super) struct Check {
     /// Names, files, or folders of recipes
     #[arg(required = true)]
     what: Vec<String>,
+    #[command(flatten)]
+    findings: FindingsArgs,
 }
 
 impl Check {
     pub(super) fn run(self, global: &Global, streams: &mut Streams) -> Exit {
         let library = global.library();
-        let (mut errors, mut warnings, mut recipes) = (0, 0, 0);
-        for what in self.what.iter().flat_map(|what| files(what)) {
-            recipes += 1;
-            let checked = recipes::checked(&library, &what);
-            let count = |severity| {
-                checked
-                    .findings
-                    .0
-                    .iter()
-                    .filter(|finding| finding.severity == severity)
-                    .count()
-            };
-            errors += count(Severity::Error);
-            warnings += count(Severity::Warning);
-            recipes::say(&checked.sources, &checked.findings, streams);
-        }
-        let said = streams.out(&format!(
+        let checked: Vec<recipes::Checked> = self
+            .what
+            .iter()
+            .flat_map(|what| files(what))
+            .map(|what| recipes::checked(&library, &what))
+            .collect();
+        let all: Vec<(&Sources, &Findings)> = checked
+            .iter()
+            .map(|checked| (&checked.sources, &checked.findings))
+            .collect();
+        let count = |severity| {
+            all.iter()
+                .flat_map(|(_, findings)| &findings.0)
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let summary = format!(
             "{} checked: {}, {}\n",
-            plural(recipes, "recipe"),
+            plural(checked.len(), "recipe"),
             plural(errors, "error"),
             plural(warnings, "warning")
-        ));
+        );
+        let said = self.findings.say(&all, streams);
+        let said = if self.findings.is_human() {
+            streams.out(&summary)
+        } else {
+            streams.err(&summary);
+            said
+        };
         if errors > 0 { Exit::Rejected } else { said }
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 pub mod exit;
 mod explain;
+mod findings;
 mod list;
 mod output;
 mod recipes;

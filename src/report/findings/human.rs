@@ -1,16 +1,15 @@
 //! Findings as a person reads them: the source with the place underlined, what is wrong, and what
 //! would be right.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
     MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
 };
 
-use crate::diagnostic::{self, Finding, Findings, SourceFile, SourceId, Sources, Span};
+use super::place::{Numbered, Texts, floor};
+use crate::diagnostic::{self, Finding, Findings, Sources, Span};
 
 /// How findings are printed.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +34,13 @@ pub fn render(sources: &Sources, findings: &Findings, style: Style) -> String {
         .with_links(false)
         .with_width(style.width.max(40))
         .with_context_lines(1);
-    let files: HashMap<SourceId, Numbered<'_>> = sources
-        .iter()
-        .map(|(id, file)| (id, Numbered::new(file)))
-        .collect();
+    let texts = Texts::new(sources);
     let mut text = String::new();
     for finding in findings.0.iter().take(MOST) {
         if !text.is_empty() {
             text.push('\n');
         }
-        let shown = Shown::new(sources, &files, finding);
+        let shown = Shown::new(&texts, finding);
         if handler.render_report(&mut text, &shown).is_err() {
             // Only the writer can fail, and a string doesn't.
             text.push_str(&finding.message);
@@ -67,11 +63,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn new(
-        sources: &'a Sources,
-        files: &'a HashMap<SourceId, Numbered<'a>>,
-        finding: &'a Finding,
-    ) -> Self {
+    fn new(texts: &'a Texts<'a>, finding: &'a Finding) -> Self {
         let mut shown = Self {
             finding,
             source: None,
@@ -81,7 +73,7 @@ impl<'a> Shown<'a> {
         let Some(span) = finding.span else {
             return shown;
         };
-        let Some(numbered) = files.get(&span.source) else {
+        let Some(numbered) = texts.get(span.source) else {
             return shown;
         };
         let file = numbered.file;
@@ -97,13 +89,10 @@ impl<'a> Shown<'a> {
                     Some(related.label.clone()),
                     first_line(&file.text, related.span),
                 ));
-            } else if let (Some(other), Some(at)) = (
-                sources.get(related.span.source),
-                sources.position(related.span),
-            ) {
+            } else if let Some(other) = texts.place(related.span) {
                 elsewhere.push(format!(
                     "{}: {}:{}:{}",
-                    related.label, other.name, at.line, at.column
+                    related.label, other.name, other.start.line, other.start.column
                 ));
             }
         }
@@ -163,39 +152,6 @@ impl Diagnostic for Shown<'_> {
     }
 }
 
-/// A text with the places of its lines: miette's own sources copy the text, and look for each place
-/// from the beginning.
-#[derive(Debug)]
-struct Numbered<'a> {
-    file: &'a SourceFile,
-    /// Where each line begins.
-    lines: Vec<usize>,
-}
-
-impl<'a> Numbered<'a> {
-    fn new(file: &'a SourceFile) -> Self {
-        let after_breaks = file.text.match_indices('\n').map(|(at, _)| at + 1);
-        Self {
-            file,
-            lines: std::iter::once(0).chain(after_breaks).collect(),
-        }
-    }
-
-    /// The number of the line that holds a byte, from 0.
-    fn line_of(&self, at: usize) -> usize {
-        self.lines
-            .partition_point(|start| *start <= at)
-            .saturating_sub(1)
-    }
-
-    /// The bytes of a line with its break.
-    fn line(&self, number: usize) -> Range<usize> {
-        let length = self.file.text.len();
-        let start = self.lines.get(number).copied().unwrap_or(length);
-        start..self.lines.get(number + 1).copied().unwrap_or(length)
-    }
-}
-
 /// Lines longer than this are cut to what is around the place: job data are often one long line.
 const LONG_LINE: usize = 240;
 /// What is shown of a long line on either side of the place, in bytes.
@@ -212,7 +168,7 @@ impl SourceCode for Numbered<'_> {
         let start = span.offset().min(text.len());
         let end = (start + span.len()).min(text.len());
         let first = self.line_of(start).saturating_sub(before);
-        let last = (self.line_of(end) + after).min(self.lines.len() - 1);
+        let last = (self.line_of(end) + after).min(self.last_line());
         let is_long = (first..=last).any(|line| self.line(line).len() > LONG_LINE);
         let (range, line) = if before == 0 {
             // Without context miette wants the place itself: the head of the report names it.
@@ -242,15 +198,6 @@ impl SourceCode for Numbered<'_> {
             data.matches('\n').count() + 1,
         )))
     }
-}
-
-/// The last boundary of a character at or before `at`.
-fn floor(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 #[cfg(test)]

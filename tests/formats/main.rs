@@ -1,0 +1,3 @@
+//! What other programs read: findings as JSON, SARIF and workflow commands, and JSON Schemas.
+
+mod findings;
