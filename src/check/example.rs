@@ -1,7 +1,7 @@
 //! A small recipe for the tests of lints.
 
 use super::whole::Whole;
-use super::{Options, shell, templates};
+use super::{Options, shell, swallowed, templates};
 use crate::diagnostic::Findings;
 use crate::recipe::library::Library;
 use crate::recipe::load::load_text;
@@ -22,6 +22,7 @@ pub(super) fn findings(text: &str) -> Vec<String> {
         let whole = Whole::new(recipe, &options);
         templates::check(&whole, &mut findings);
         shell::check(&whole, &mut findings);
+        swallowed::check(&whole, &mut findings);
     }
     findings.sort();
     let told = findings.0.into_iter().map(|finding| {
@@ -83,6 +84,11 @@ stages:
             .map(|line| format!("          {line}\n"))
             .collect::<String>()
     )
+}
+
+/// The findings about these steps.
+pub(super) fn findings_of(steps: &str) -> Vec<String> {
+    findings(&stage(steps))
 }
 
 #[track_caller]

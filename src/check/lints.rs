@@ -1,7 +1,7 @@
 //! The lists of lints, and the order in which they look at a recipe.
 
 use super::whole::{Unit, Whole};
-use super::{Options, allow, calls, cycles, reach, shell, targets, templates, vars};
+use super::{Options, allow, calls, cycles, reach, shell, swallowed, targets, templates, vars};
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
@@ -11,8 +11,12 @@ const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] =
     &[targets::check, cycles::check, reach::check, vars::check];
 
 /// Lints of the recipe.
-const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] =
-    &[calls::check, templates::check, shell::check];
+const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
+    calls::check,
+    templates::check,
+    shell::check,
+    swallowed::check,
+];
 
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
 const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] = &[];

@@ -10,6 +10,7 @@
 mod allow;
 mod calls;
 mod cycles;
+mod evaluated;
 #[cfg(test)]
 mod example;
 mod lints;
@@ -18,8 +19,11 @@ mod origins;
 mod outline;
 mod reach;
 mod scope;
+mod script;
+mod secrets;
 mod shell;
 mod sites;
+mod swallowed;
 mod targets;
 mod templates;
 mod vars;

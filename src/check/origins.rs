@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::scope::{Site, bare};
 use super::sites::{Sites, Target, texts};
-use crate::recipe::model::Recipe;
+use crate::recipe::model::{Declared, Group, Input, Map, Recipe};
 use crate::recipe::template::{Analysis, Read};
 
 /// A set of origins; empty: written in the recipe.
@@ -22,6 +22,8 @@ impl Origins {
     pub(super) const OUTPUT: Self = Self(4);
     pub(super) const ENV: Self = Self(8);
     pub(super) const RUN: Self = Self(16);
+    /// An input that is declared secret.
+    pub(super) const SECRET: Self = Self(32);
 
     pub(super) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -60,6 +62,8 @@ pub(super) struct Table<'r> {
     /// By recipe and name.
     lets: BTreeMap<(&'r str, &'r str), Origins>,
     items: Vec<Made>,
+    /// Of each space.
+    params: Vec<Option<&'r Map<Input>>>,
 }
 
 /// What a value is made of.
@@ -75,6 +79,7 @@ impl<'r> Table<'r> {
             names: HashMap::new(),
             lets: BTreeMap::new(),
             items: Vec::new(),
+            params: sites.spaces.iter().map(|space| space.params).collect(),
         };
         for home in std::iter::once(recipe).chain(recipe.imports.values()) {
             // In an order in which each comes after those that it reads.
@@ -155,8 +160,10 @@ impl<'r> Table<'r> {
         let scope = &site.scope;
         let member = read.path.get(1).map(String::as_str);
         match read.path.first().map(String::as_str) {
-            Some("device") => made.know(Origins::DEVICE),
-            Some("job") => made.know(Origins::JOB),
+            Some("device") => {
+                made.know(Origins::DEVICE.and(declared(&scope.home.device, rest(read))));
+            }
+            Some("job") => made.know(Origins::JOB.and(declared(&scope.home.job, rest(read)))),
             Some("env") => made.know(Origins::ENV),
             Some("run") => made.know(Origins::RUN),
             Some("error" | "outcome" | "result") => made.know(Origins::OUTPUT),
@@ -202,17 +209,51 @@ impl<'r> Table<'r> {
                 }
             }
             Some(root @ ("vars" | "params")) => match (scope.space, member) {
-                (Some(space), Some(member)) => made.names.push(if root == "vars" {
-                    Target::Var(space, member.to_owned())
-                } else {
-                    Target::Param(space, member.to_owned())
-                }),
+                (Some(space), Some(member)) if root == "params" => {
+                    let params = self.params.get(space).copied().flatten();
+                    if let Some(input) = params.and_then(|params| params.get(member)) {
+                        made.know(of_input(input, rest(read).get(1..).unwrap_or_default()));
+                    }
+                    made.names.push(Target::Param(space, member.to_owned()));
+                }
+                (Some(space), Some(member)) => {
+                    made.names.push(Target::Var(space, member.to_owned()));
+                }
                 // All of them, or a computed one.
                 (Some(_), None) => made.know(Origins::JOB.and(Origins::OUTPUT)),
                 (None, _) => {}
             },
             _ => {}
         }
+    }
+}
+
+/// The names after the root.
+fn rest(read: &Read) -> &[String] {
+    read.path.get(1..).unwrap_or_default()
+}
+
+/// [`Origins::SECRET`] if what is read of these inputs is, or may be.
+fn declared(group: &Group, path: &[String]) -> Origins {
+    let Some((name, path)) = path.split_first() else {
+        return Origins::default();
+    };
+    match group.members.get(name) {
+        Some(Declared::Group(group)) => declared(group, path),
+        Some(Declared::Input(input)) => of_input(input, path),
+        None => Origins::default(),
+    }
+}
+
+fn of_input(input: &Input, path: &[String]) -> Origins {
+    if input.secret {
+        return Origins::SECRET;
+    }
+    match (path.split_first(), &input.keys) {
+        (Some((name, path)), Some(keys)) => keys
+            .get(name)
+            .map_or_else(Origins::default, |input| of_input(input, path)),
+        _ => Origins::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::origins::{Origins, Table};
 use super::scope::Text;
 use super::sites::Sites;
 use super::whole::Whole;
+use super::{evaluated, secrets};
 use crate::diagnostic::{Code, Finding, Findings};
 use crate::recipe::model::{Recipe, ShellKind};
 use crate::recipe::template::{Read, Style, pipes};
@@ -16,6 +17,8 @@ use crate::recipe::yaml::place;
 pub(super) fn check(whole: &Whole<'_>, findings: &mut Findings) {
     let Whole { recipe, sites, .. } = whole;
     let table = Table::of(recipe, sites);
+    secrets::check(whole, &table, findings);
+    evaluated::check(whole, &table, findings);
     raw(recipe, sites, &table, findings);
     commands(recipe, sites, &table, findings);
     piped(recipe, sites, findings);
@@ -50,7 +53,7 @@ fn raw(recipe: &Recipe, sites: &Sites<'_>, table: &Table<'_>, findings: &mut Fin
 }
 
 fn commands(recipe: &Recipe, sites: &Sites<'_>, table: &Table<'_>, findings: &mut Findings) {
-    let inside = Origins::DEVICE.and(Origins::RUN);
+    let inside = Origins::DEVICE.and(Origins::RUN).and(Origins::SECRET);
     for site in &sites.commands {
         for read in site.text.analyse().reads {
             if read.control {

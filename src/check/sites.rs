@@ -9,7 +9,7 @@ use crate::recipe::model::{
     Body, Driver, Input, Items, Map, Parse, Recipe, Retry, State, Step, StepTimeout, Templated,
     Tree, TreeKind,
 };
-use crate::recipe::template::Expr;
+use crate::recipe::template::{Expr, Template};
 use crate::recipe::vocabulary::Action;
 
 /// A stage or a procedure: a namespace.
@@ -53,6 +53,8 @@ pub(super) enum Target {
 pub(super) struct ShellText<'r> {
     pub(super) text: &'r str,
     pub(super) span: Span,
+    /// The same, where it holds templates.
+    pub(super) template: Option<&'r Template>,
     pub(super) scope: Scope<'r>,
 }
 
@@ -67,6 +69,10 @@ pub(super) struct Sites<'r> {
     pub(super) shells: Vec<ShellText<'r>>,
     /// The lines of `commands`.
     pub(super) commands: Vec<Site<'r>>,
+    /// The same as shell text.
+    pub(super) lines: Vec<ShellText<'r>>,
+    /// Templates of programs and their arguments.
+    pub(super) arguments: Vec<Site<'r>>,
     /// Procedures by their keys in the recipe.
     procedures: BTreeMap<&'r str, usize>,
 }
@@ -239,21 +245,33 @@ impl<'r> Sites<'r> {
                 .for_each(|value| self.tree(value, scope));
         }
         let program = match step.action.name {
-            "run" => step.params.get("shell"),
+            "run" => Some(&step.params),
             "wait" => step.params.get("run").and_then(|run| match &run.kind {
-                TreeKind::Map(members) => members.get("shell"),
+                TreeKind::Map(members) => Some(members),
                 _ => None,
             }),
             _ => None,
         };
         if let Some(program) = program {
-            self.shell(program, scope);
+            self.shells
+                .extend(program.get("shell").and_then(|tree| shell(tree, scope)));
+            for part in ["shell", "argv", "args"]
+                .into_iter()
+                .filter_map(|part| program.get(part))
+            {
+                self.arguments.extend(texts(part, scope));
+            }
         }
         if step.action.name == "commands"
             && let Some(lines) = step.params.get("lines")
         {
-            let texts = texts(lines, scope);
-            self.commands.extend(texts);
+            self.commands.extend(texts(lines, scope));
+            let each = match &lines.kind {
+                TreeKind::List(items) => items.as_slice(),
+                _ => std::slice::from_ref(lines),
+            };
+            self.lines
+                .extend(each.iter().filter_map(|line| shell(line, scope)));
         }
         step.inner.iter().for_each(|inner| self.step(inner, scope));
         if let Some(call) = &step.call {
@@ -290,17 +308,6 @@ impl<'r> Sites<'r> {
                 from: Vec::new(),
                 output: true,
             });
-        }
-    }
-
-    fn shell(&mut self, program: &'r Tree, scope: Scope<'r>) {
-        let (text, span) = match &program.kind {
-            TreeKind::Literal(value) => (value.as_str(), program.span),
-            TreeKind::Template(template) => (Some(template.text.as_ref()), template.span),
-            _ => (None, program.span),
-        };
-        if let Some(text) = text {
-            self.shells.push(ShellText { text, span, scope });
         }
     }
 
@@ -376,6 +383,21 @@ impl<'r> Sites<'r> {
     fn tree(&mut self, tree: &'r Tree, scope: Scope<'r>) {
         self.all.extend(texts(tree, scope));
     }
+}
+
+/// A value as shell text.
+fn shell<'r>(tree: &'r Tree, scope: Scope<'r>) -> Option<ShellText<'r>> {
+    let (text, span, template) = match &tree.kind {
+        TreeKind::Literal(value) => (value.as_str()?, tree.span, None),
+        TreeKind::Template(template) => (template.text.as_ref(), template.span, Some(template)),
+        _ => return None,
+    };
+    Some(ShellText {
+        text,
+        span,
+        template,
+        scope,
+    })
 }
 
 /// The texts in a value.

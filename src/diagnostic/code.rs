@@ -193,6 +193,13 @@ codes! {
     CommandsFromOutside = "0413" Error;
     /// A pipe on a host whose shell is `sh`, which does not tell when its left side fails.
     PipeInSh = "0414" Error;
+    /// A secret stands on a command line, which every process of that host can read.
+    SecretOnCommandLine = "0415" Warning;
+    /// A shell string hides that one of its commands fails.
+    SwallowedFailure = "0416" Warning;
+    /// A value from the job or from saved output is evaluated again by a shell or another interpreter,
+    /// whatever quotes are around it.
+    EvaluatedValue = "0417" Warning;
     /// A wait, a stage or an exit step without a bound.
     MissingBound = "0501" Error;
     /// A comment for `tf-engine` that is not `allow CODE because REASON`.
