@@ -13,6 +13,7 @@ mod cycles;
 mod evaluated;
 #[cfg(test)]
 mod example;
+pub mod explore;
 mod lints;
 mod options;
 mod origins;

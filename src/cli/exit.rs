@@ -21,16 +21,14 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The status that the caller sees. 130 and 143 are 128 and the signal's number, as a shell
-    /// reports it (POSIX, "Exit Status and Errors").
+    /// The status that the caller sees.
     pub fn status(self) -> u8 {
         match self {
             Self::Success => 0,
             Self::Failure(status) => status,
             Self::Rejected => 2,
-            Self::Unrecoverable => 46,
-            Self::Cancelled(Signal::Int) => 130,
-            Self::Cancelled(Signal::Term) => 143,
+            Self::Unrecoverable => End::Unrecoverable.status(),
+            Self::Cancelled(signal) => End::Cancelled(signal).status(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod completions;
 pub mod exit;
 mod explain;
+mod explore;
 mod findings;
 mod list;
 mod output;
@@ -64,6 +65,7 @@ enum Color {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Explore(explore::Explore),
     List(list::List),
     Show(show::Show),
     Explain(explain::Explain),
@@ -103,6 +105,7 @@ where
     match cli.command {
         Command::Run(run) => run.run(&cli.global, &mut streams, children),
         Command::Check(check) => check.run(&cli.global, &mut streams),
+        Command::Explore(explore) => explore.run(&cli.global, &mut streams),
         Command::List(list) => list.run(&cli.global, &mut streams),
         Command::Show(show) => show.run(&cli.global, &mut streams),
         Command::Explain(explain) => explain.run(&mut streams),

@@ -45,6 +45,10 @@ impl Machine {
         &self.at
     }
 
+    pub(super) fn configuration_mut(&mut self) -> &mut Configuration {
+        &mut self.at
+    }
+
     /// The scopes that owe their exit steps, outermost first.
     pub fn open_scopes(&self) -> impl Iterator<Item = StateId> + '_ {
         let entered = |frame: &&Frame| frame.active && frame.retried.is_none();

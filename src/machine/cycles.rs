@@ -9,7 +9,7 @@ use super::{Chart, ChartError, StateId};
 impl Chart {
     /// For each scope, who of its children leads to whom: a target named deeper inside a child counts
     /// as the child's.
-    pub(super) fn sibling_moves(&self) -> impl Iterator<Item = (StateId, StateId)> + '_ {
+    pub fn sibling_moves(&self) -> impl Iterator<Item = (StateId, StateId)> + '_ {
         self.states().flat_map(move |from| {
             self.transitions(from).filter_map(move |(_, to)| {
                 let Target::State(to) = to else { return None };

@@ -534,3 +534,17 @@ pub enum End {
     /// Cancelled by this signal first.
     Cancelled(Signal),
 }
+
+impl End {
+    /// The exit status. 130 and 143 are 128 and the signal's number, as a shell reports it (POSIX,
+    /// "Exit Status and Errors").
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failure { status } => status,
+            Self::Unrecoverable => 46,
+            Self::Cancelled(Signal::Int) => 130,
+            Self::Cancelled(Signal::Term) => 143,
+        }
+    }
+}

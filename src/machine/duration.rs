@@ -62,6 +62,12 @@ struct Worst {
     leave: Span,
 }
 
+/// What one entry of a state takes at most without its bound, and what leaving it does.
+struct Contents {
+    tried: Span,
+    leave: Span,
+}
+
 struct Estimate<'c> {
     chart: &'c Chart,
     visits: Vec<u64>,
@@ -78,6 +84,15 @@ impl Chart {
     /// `None`: nothing bounds it.
     pub fn worst_leaving(&self) -> Option<Duration> {
         self.estimate().state(self.root()).leave.0
+    }
+
+    /// For each state how long what is in it can take at most, its own bound left out; `None`: without
+    /// end. A bound that is longer is never hit.
+    pub fn worst_contents(&self) -> Vec<Option<Duration>> {
+        let mut estimate = self.estimate();
+        self.states()
+            .map(|state| estimate.contents(state).tried.0)
+            .collect()
     }
 
     fn estimate(&self) -> Estimate<'_> {
@@ -135,6 +150,17 @@ impl Estimate<'_> {
     }
 
     fn compute(&mut self, state: StateId) -> Worst {
+        let Contents { tried, leave } = self.contents(state);
+        let node = self.chart.node(state);
+        let bound = literal(node.timeout).plus(Span::of(GRACE)).plus(leave);
+        let items = length(node.state.for_each.as_ref());
+        Worst {
+            run: bound.min(tried).times(items),
+            leave,
+        }
+    }
+
+    fn contents(&mut self, state: StateId) -> Contents {
         let node = self.chart.node(state);
         let calls = self.chart.steps_of(state, List::Enter);
         let calls = calls.chain(self.chart.steps_of(state, List::Do));
@@ -162,12 +188,7 @@ impl Estimate<'_> {
             .times(attempts)
             .plus(delays)
             .plus(between.times(attempts.map(|tries| tries.saturating_sub(1))));
-        let bound = literal(node.timeout).plus(Span::of(GRACE)).plus(leave);
-        let items = length(node.state.for_each.as_ref());
-        Worst {
-            run: bound.min(tried).times(items),
-            leave,
-        }
+        Contents { tried, leave }
     }
 
     fn list(&mut self, state: StateId, list: List) -> Span {

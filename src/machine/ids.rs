@@ -9,9 +9,29 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StateId(pub(crate) u32);
 
+impl StateId {
+    /// Its place in [`super::Chart::states`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A step of one chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StepId(pub(crate) u32);
+
+impl StepId {
+    /// Its place in [`super::Chart::steps`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The step after it in the same list; what it names after a list's last is not of that list.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 /// One try of one step. Never reused, so a late answer can't pass for a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,6 +41,13 @@ pub struct TryId(pub u32);
 /// Something that the world must compute; an index into the chart's table of questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AskId(pub(crate) u32);
+
+impl AskId {
+    /// Its place in [`super::Chart::asks`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// A tracked value of one chart: one of `tracks`, or a piece of gear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

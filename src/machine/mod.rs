@@ -21,6 +21,7 @@ mod resolve;
 mod retry;
 mod scope;
 mod signal;
+mod situation;
 mod step;
 mod visit;
 
@@ -35,3 +36,4 @@ pub use decision::{
 };
 pub use ids::{AskId, Moment, StateId, StepId, TrackId, TryId};
 pub use place::{List, StepName};
+pub use situation::{Pull, Standing};

@@ -113,6 +113,23 @@ impl KindSet {
         Self(self.0 & !(1 << kind as u16))
     }
 
+    /// Those that are in both.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// These without those.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// How many there are.
+    pub const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// The kinds, in the order of [`ErrorKind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = ErrorKind> {
         ErrorKind::ALL

@@ -5,6 +5,7 @@
 //! reader returns an error: one that fails falls silent, and the others go on.
 
 mod console;
+pub mod explore;
 mod failure;
 pub mod findings;
 mod jsonl;

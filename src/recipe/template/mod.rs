@@ -25,6 +25,7 @@ mod functions;
 #[cfg(test)]
 mod hostile;
 mod legacy;
+mod logic;
 mod parse;
 mod quote;
 mod scan;
@@ -37,6 +38,7 @@ mod version;
 pub use context::{Assets, Context, ROOTS};
 pub use environment::{FILTERS, FUNCTIONS, TESTS};
 pub use evaluate::truth;
+pub use logic::Logic;
 pub use parse::Analysis;
 pub use quote::{shell_word, url_encoded};
 pub use shell::pipes;

@@ -1,0 +1,226 @@
+//! What exploring a stage gives.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::effects::Effects;
+use super::example::Example;
+use super::kinds::Kinds;
+use super::live::Liveness;
+use super::questions::Questions;
+use super::search::{Search, Seen};
+use super::variables::Variables;
+use super::walk::Setting;
+use super::watch::Breach;
+use crate::machine::{Chart, ChartError, Ending, StateId, StepId, TrackId, TrackValue, Transition};
+use crate::recipe::model::Recipe;
+use crate::recipe::{ErrorKind, KindSet};
+
+/// How far to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The most situations to look at.
+    pub max_states: usize,
+    /// A signal may come, once, at each try and pause.
+    pub signals: bool,
+    /// Ways to one exit status that differ only in where its error was raised are told apart. (Ways to
+    /// 46 always are.)
+    pub places: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_states: 2_000_000,
+            signals: true,
+            places: false,
+        }
+    }
+}
+
+/// All runs of one stage.
+#[derive(Clone, Debug)]
+pub struct Exploration {
+    /// The stage as the machine runs it.
+    pub chart: Arc<Chart>,
+    /// Situations that were seen.
+    pub states: usize,
+    /// Different runs: ways through the graph of situations, kinds of error counted one by one. Beyond
+    /// 2^53 it is rounded.
+    pub schedules: f64,
+    /// Nothing was left out: the bound on situations was enough.
+    pub complete: bool,
+    /// How runs end, each with a shortest example; by exit status.
+    pub ways: Vec<Way>,
+    /// Transitions that were taken.
+    pub taken: HashSet<(StateId, Transition)>,
+    /// By state: some run comes to it.
+    pub entered: Vec<bool>,
+    /// By step: some run tries it.
+    pub tried: Vec<bool>,
+    /// What no run may do and some does.
+    pub breaches: Vec<(Breach, Example)>,
+    /// Steps that are refused because their `needs` are unmet.
+    pub unmet: Vec<Unmet>,
+    /// `ensures` that do not hold at the end of some run.
+    pub broken: Vec<Broken>,
+}
+
+/// One way to end.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The exit status.
+    pub status: u8,
+    /// The status is computed by the recipe from what is not known here; it is taken as 1.
+    pub computed: bool,
+    /// What decided it.
+    pub ending: Ending,
+    /// How many runs end so.
+    pub schedules: f64,
+    /// A shortest one.
+    pub example: Example,
+}
+
+/// `needs` of a step that some run finds unmet.
+#[derive(Clone, Debug)]
+pub struct Unmet {
+    /// The step.
+    pub step: StepId,
+    /// The tracked value.
+    pub track: TrackId,
+    /// What is known of it there.
+    pub value: TrackValue,
+    /// A shortest run to there.
+    pub example: Example,
+}
+
+/// `ensures` that some run breaks.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// The tracked value.
+    pub track: TrackId,
+    /// What is known of it at the end.
+    pub value: TrackValue,
+    /// Broken at what would have been a success; else at another end (`always`).
+    pub success: bool,
+    /// A shortest run.
+    pub example: Example,
+}
+
+/// Explores one stage.
+///
+/// # Errors
+/// The recipe is no chart; loading and checking have complained about that.
+pub fn explore(recipe: &Recipe, stage: &str, options: Options) -> Result<Exploration, ChartError> {
+    let chart = Arc::new(Chart::build(recipe, stage)?);
+    let setting = Setting::new(recipe, stage, &chart, options);
+    let search = Search::run(&setting, options.max_states);
+    Ok(gather(&setting, &search))
+}
+
+impl Setting {
+    pub(super) fn new(recipe: &Recipe, stage: &str, chart: &Arc<Chart>, options: Options) -> Self {
+        let mut variables = Variables::new(recipe, stage);
+        let questions = Questions::new(chart, &mut variables, recipe);
+        let effects = Effects::new(chart, &variables, recipe);
+        let live = Liveness::new(chart, &questions);
+        let kinds = Kinds::new(chart, &variables, |step| raised(chart, step));
+        Self {
+            chart: Arc::clone(chart),
+            values: effects.at_start(&variables),
+            variables: variables.all,
+            questions,
+            effects,
+            live,
+            kinds,
+            contents: chart.worst_contents(),
+            signals: options.signals,
+            places: options.places,
+        }
+    }
+}
+
+/// What one try of a step can raise.
+fn raised(chart: &Chart, step: StepId) -> KindSet {
+    let all = KindSet::ALL
+        .without(ErrorKind::Cancelled)
+        .without(ErrorKind::Loop)
+        .without(ErrorKind::Failed);
+    match chart.step(step).action.name {
+        "set" | "log" | "sleep" => KindSet::of(&[ErrorKind::Input]),
+        "assert" => KindSet::of(&[ErrorKind::Input, ErrorKind::Mismatch]),
+        "fail" => KindSet::of(&[ErrorKind::Input, ErrorKind::Failed]),
+        _ => all,
+    }
+}
+
+fn gather(setting: &Setting, search: &Search) -> Exploration {
+    let (counts, circle) = search.ways();
+    let example = |seen: Seen| setting.example(search.way_to(seen));
+    let mut ways: Vec<Way> = Vec::new();
+    for end in &search.ends {
+        let status = end.ending.end.status();
+        let apart = setting.places || status == 46;
+        let same = ways.iter_mut().find(|way| {
+            way.status == status
+                && way.computed == end.computed
+                && (!apart
+                    || (way.ending.state, way.ending.step, way.ending.kind)
+                        == (end.ending.state, end.ending.step, end.ending.kind))
+        });
+        let schedules = counts.get(end.node as usize).copied().unwrap_or_default();
+        match same {
+            Some(way) => way.schedules += schedules,
+            None => ways.push(Way {
+                status,
+                computed: end.computed,
+                ending: end.ending,
+                schedules,
+                example: example(Seen {
+                    node: end.node,
+                    choice: None,
+                }),
+            }),
+        }
+    }
+    ways.sort_by_key(|way| (way.status, way.computed));
+    let mut breaches: Vec<(Breach, Example)> = search
+        .seen
+        .breaches
+        .iter()
+        .map(|(breach, seen)| (*breach, example(*seen)))
+        .collect();
+    if let (Some(node), true) = (circle, search.complete) {
+        let choice = None;
+        breaches.push((Breach::NoEnd, example(Seen { node, choice })));
+    }
+    let unmet = search.seen.unmet.iter();
+    let broken = search.seen.broken.iter();
+    Exploration {
+        chart: Arc::clone(&setting.chart),
+        states: search.count(),
+        schedules: ways.iter().map(|way| way.schedules).sum(),
+        complete: search.complete,
+        taken: search.seen.transitions.clone(),
+        entered: search.seen.entered.clone(),
+        tried: search.seen.tried.clone(),
+        breaches,
+        unmet: unmet
+            .map(|(step, track, value, seen)| Unmet {
+                step: *step,
+                track: *track,
+                value: *value,
+                example: example(*seen),
+            })
+            .collect(),
+        broken: broken
+            .map(|(track, value, success, seen)| Broken {
+                track: *track,
+                value: *value,
+                success: *success,
+                example: example(*seen),
+            })
+            .collect(),
+        ways,
+    }
+}
