@@ -105,7 +105,6 @@ impl Watch {
                     self.failed = false;
                 }
             }
-            Fact::StepSkipped { step } => self.step_begins(step, false, chart, &mut tell),
             Fact::TryRefused {
                 step,
                 number,
@@ -145,11 +144,10 @@ impl Watch {
                 self.step_begins(step, false, chart, &mut tell);
                 self.failed |= chart.step(step).recovery || self.recovery();
             }
-            Fact::ItemsEnded { of } => {
-                if let crate::machine::Site::Step(step) = of {
-                    self.step_begins(step, false, chart, &mut tell);
-                }
-            }
+            Fact::StepSkipped { step }
+            | Fact::ItemsEnded {
+                of: crate::machine::Site::Step(step),
+            } => self.step_begins(step, false, chart, &mut tell),
             Fact::Caught { .. } | Fact::ItemFailed { .. } => self.failed = false,
             Fact::Raised { state, reason, .. } => {
                 if let Reason::Ensures { track, value } = reason {
