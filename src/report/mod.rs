@@ -8,6 +8,7 @@ mod console;
 pub mod explore;
 mod failure;
 pub mod findings;
+pub mod graph;
 mod jsonl;
 mod lines;
 pub mod list;

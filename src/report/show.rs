@@ -234,7 +234,7 @@ fn gear(page: &mut Page, gear: &Map<Gear>) {
     }
 }
 
-fn tree(tree: &Tree) -> String {
+pub(super) fn tree(tree: &Tree) -> String {
     match &tree.kind {
         TreeKind::Literal(literal) => value(literal),
         TreeKind::Template(template) => template.text.to_string(),
@@ -253,7 +253,7 @@ fn tree(tree: &Tree) -> String {
     }
 }
 
-fn duration(bound: &Templated<Duration>) -> String {
+pub(super) fn duration(bound: &Templated<Duration>) -> String {
     match bound {
         Templated::Literal(duration) => print(*duration),
         Templated::Template(template) => template.text.to_string(),
@@ -327,7 +327,7 @@ fn row(row: &Row) -> String {
     }
 }
 
-fn attempts(attempts: &Templated<u32>) -> String {
+pub(super) fn attempts(attempts: &Templated<u32>) -> String {
     match attempts {
         Templated::Literal(attempts) => attempts.to_string(),
         Templated::Template(template) => template.text.to_string(),

@@ -1,0 +1,344 @@
+//! Where everything stands: one column of states on one vertical axis, in pixels.
+//!
+//! A scope's box holds its states in the order of the file. `next` to the state below runs straight
+//! down the axis. Any other edge leaves its box sideways, runs up or down beside the column of the
+//! scope that its target stands in, and comes in from the side: `next` at the right, `catch` and
+//! `retry` at the left. Edges to one target share their vertical line. As nothing stands beside a
+//! state, no line crosses a box.
+
+use std::collections::BTreeMap;
+
+use super::card::{self, Card, PORT_HEIGHT};
+use super::lanes;
+use super::model::{Goal, Graph, Why};
+
+/// Pixels between a box's upper or lower edge and its text.
+const PAD: i32 = 8;
+/// Pixels between two states, for the arrow.
+const GAP: i32 = 24;
+/// Pixels that the mark of a scope's start or completion takes.
+const MARK: i32 = 14;
+/// Pixels from a box's upper edge to where arrows come in from the side, and where a retry does.
+const ENTRY: i32 = 17;
+const RETRY_ENTRY: i32 = 27;
+/// Pixels from a column to its first track, from one to the next, and from the last to the scope's edge.
+const FIRST_TRACK: i32 = 14;
+const TRACK: i32 = 9;
+const LAST_TRACK: i32 = 12;
+/// Pixels between a column without tracks and the scope's edge.
+const NO_TRACK: i32 = 16;
+/// The radius of a start's mark, and the room around a completion's.
+pub(super) const DOT: i32 = 5;
+pub(super) const DONE: i32 = 9;
+/// Pixels that a retry's loop takes beside its box.
+const LOOP: i32 = 14;
+/// Pixels of an edge that found no track.
+const STUB: i32 = 16;
+/// The least width of a picture: room for its title and legend.
+const LEAST_WIDTH: i32 = 420;
+/// Pixels between two trees.
+const BETWEEN: i32 = 32;
+
+/// The places of all states and edges.
+pub(super) struct Layout {
+    pub(super) cards: Vec<Card>,
+    pub(super) spots: Vec<Spot>,
+    /// By edge.
+    pub(super) routes: Vec<Route>,
+    pub(super) axis: i32,
+    pub(super) width: i32,
+    pub(super) height: i32,
+}
+
+/// Where a state stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spot {
+    pub(super) left: i32,
+    pub(super) right: i32,
+    pub(super) top: i32,
+    pub(super) bottom: i32,
+    /// Where its text begins, and where what stands below its states does.
+    pub(super) head: i32,
+    pub(super) foot: i32,
+    /// Where its edges' rows begin.
+    pub(super) ports: i32,
+    /// The marks of a scope's start and completion, on the axis.
+    pub(super) start: i32,
+    pub(super) done: i32,
+}
+
+/// The way of an edge: corners of a line, the last at the arrow's tip.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Route {
+    pub(super) corners: Vec<(i32, i32)>,
+}
+
+/// Which side of the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    Left,
+    Right,
+}
+
+/// Pixels at either side of the axis.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    left: i32,
+    right: i32,
+}
+
+impl Layout {
+    /// Places a graph below `top` with `margin` around it.
+    pub(super) fn new(graph: &Graph, top: i32, margin: i32) -> Self {
+        let cards = card::cards(graph);
+        let mut layout = Self {
+            spots: vec![Spot::default(); cards.len()],
+            cards,
+            routes: Vec::new(),
+            axis: 0,
+            width: 0,
+            height: 0,
+        };
+        layout.place_down(graph, top);
+        let tracks = Tracks::new(graph, &layout);
+        let columns = layout.place_across(graph, &tracks, margin);
+        layout.routes = (0..graph.edges.len())
+            .map(|edge| layout.route(graph, &tracks, &columns, edge))
+            .collect();
+        layout
+    }
+
+    /// Heights from the innermost states outward, then places from the outermost inward.
+    fn place_down(&mut self, graph: &Graph, top: i32) {
+        let mut heights = vec![0; graph.nodes.len()];
+        for at in (0..graph.nodes.len()).rev() {
+            // Places relative to the box's own upper edge, until the box has its place.
+            let (card, node, spot) = (&self.cards[at], &graph.nodes[at], &mut self.spots[at]);
+            spot.head = PAD;
+            let mut y = PAD + card.head.iter().map(|line| line.height).sum::<i32>();
+            if !node.children.is_empty() {
+                y += MARK;
+                spot.start = y - MARK / 2;
+                for &child in &node.children {
+                    y += GAP + heights[child];
+                }
+                if node.completes {
+                    y += GAP + MARK;
+                    spot.done = y - MARK / 2;
+                }
+                y += PAD;
+            }
+            spot.foot = y;
+            y += card.foot.iter().map(|line| line.height).sum::<i32>();
+            spot.ports = y;
+            y += PORT_HEIGHT * i32::try_from(card.ports.len()).unwrap_or(0);
+            heights[at] = y + PAD;
+        }
+        let mut y = top;
+        for root in graph.roots().collect::<Vec<_>>() {
+            self.spots[root].top = y;
+            y += heights[root] + BETWEEN;
+        }
+        self.height = y - BETWEEN;
+        for at in 0..graph.nodes.len() {
+            let spot = &mut self.spots[at];
+            let top = spot.top;
+            spot.bottom = top + heights[at];
+            for y in [
+                &mut spot.head,
+                &mut spot.foot,
+                &mut spot.ports,
+                &mut spot.start,
+                &mut spot.done,
+            ] {
+                *y += top;
+            }
+            let mut y = spot.start + MARK / 2;
+            for &child in &graph.nodes[at].children {
+                self.spots[child].top = y + GAP;
+                y += GAP + heights[child];
+            }
+        }
+    }
+
+    /// Widths from the innermost states outward; the axis is the same for all. Returns how far each
+    /// scope's column of states reaches.
+    fn place_across(&mut self, graph: &Graph, tracks: &Tracks, margin: i32) -> Vec<Reach> {
+        let mut boxes = vec![Reach::default(); graph.nodes.len()];
+        let mut columns = vec![Reach::default(); graph.nodes.len()];
+        for at in (0..graph.nodes.len()).rev() {
+            let half = self.cards[at].width / 2;
+            let column = columns[at];
+            let mut own = Reach {
+                left: half,
+                right: half,
+            };
+            if !graph.nodes[at].children.is_empty() {
+                own.left = half.max(column.left + tracks.room(at, Side::Left));
+                own.right = half.max(column.right + tracks.room(at, Side::Right));
+            }
+            boxes[at] = own;
+            if let Some(scope) = graph.nodes[at].parent {
+                let loops = if tracks.loops[at] { LOOP } else { 0 };
+                let column = &mut columns[scope];
+                column.left = column.left.max(own.left + loops);
+                column.right = column.right.max(own.right);
+            }
+        }
+        let roots = || graph.roots().map(|root| (boxes[root], tracks.loops[root]));
+        let left = roots().map(|(own, loops)| own.left + if loops { LOOP } else { 0 });
+        self.axis = margin + left.max().unwrap_or(0);
+        self.width = self.axis + roots().map(|(own, _)| own.right).max().unwrap_or(0) + margin;
+        if self.width < LEAST_WIDTH {
+            self.axis += (LEAST_WIDTH - self.width) / 2;
+            self.width = LEAST_WIDTH;
+        }
+        for (spot, own) in self.spots.iter_mut().zip(&boxes) {
+            spot.left = self.axis - own.left;
+            spot.right = self.axis + own.right;
+        }
+        columns
+    }
+
+    /// The height at which an edge leaves its box.
+    fn leaves(&self, graph: &Graph, tracks: &Tracks, edge: usize) -> i32 {
+        let from = graph.edges[edge].from;
+        match (graph.edges[edge].why, tracks.rows[edge]) {
+            (Why::Initial, _) => self.spots[from].start,
+            (_, Some(row)) => self.spots[from].ports + PORT_HEIGHT * row + PORT_HEIGHT / 2,
+            (_, None) => self.spots[from].bottom,
+        }
+    }
+
+    /// The height at which edges come to a goal from the side.
+    fn arrives(&self, goal: Goal) -> i32 {
+        match goal {
+            Goal::Node(node) => self.spots[node].top + ENTRY,
+            Goal::Done(scope) => self.spots[scope].done,
+        }
+    }
+
+    fn route(&self, graph: &Graph, tracks: &Tracks, columns: &[Reach], at: usize) -> Route {
+        let edge = &graph.edges[at];
+        let from = &self.spots[edge.from];
+        let y = self.leaves(graph, tracks, at);
+        if edge.straight {
+            let (start, end) = match (edge.why, edge.to) {
+                (Why::Initial, Goal::Node(to)) => (y + DOT, self.spots[to].top),
+                (_, Goal::Node(to)) => (from.bottom, self.spots[to].top),
+                (_, Goal::Done(scope)) => (from.bottom, self.spots[scope].done - DONE),
+            };
+            return Route {
+                corners: vec![(self.axis, start), (self.axis, end)],
+            };
+        }
+        if edge.why == Why::Retry {
+            let (x, back) = (from.left - LOOP + 2, from.top + RETRY_ENTRY);
+            return Route {
+                corners: vec![(from.left, y), (x, y), (x, back), (from.left, back)],
+            };
+        }
+        let side = side(edge.why);
+        let away = if side == Side::Left { -1 } else { 1 };
+        let start = match (edge.why, side) {
+            (Why::Initial, _) => self.axis + DOT,
+            (_, Side::Left) => from.left,
+            (_, Side::Right) => from.right,
+        };
+        let track = tracks.of(graph, edge.to, side);
+        let Some((scope, track)) = track else {
+            return Route {
+                corners: vec![(start, y), (start + away * STUB, y)],
+            };
+        };
+        let (column, end) = match (side, edge.to) {
+            (Side::Left, Goal::Node(to)) => (columns[scope].left, self.spots[to].left),
+            (Side::Right, Goal::Node(to)) => (columns[scope].right, self.spots[to].right),
+            (Side::Left, Goal::Done(_)) => (columns[scope].left, self.axis - DONE),
+            (Side::Right, Goal::Done(_)) => (columns[scope].right, self.axis + DONE),
+        };
+        let x = self.axis + away * (column + FIRST_TRACK + TRACK * track);
+        let arrives = self.arrives(edge.to);
+        Route {
+            corners: vec![(start, y), (x, y), (x, arrives), (end, arrives)],
+        }
+    }
+}
+
+fn side(why: Why) -> Side {
+    match why {
+        Why::Initial | Why::Next => Side::Right,
+        Why::Catch | Why::Retry => Side::Left,
+    }
+}
+
+/// The tracks that edges take beside the columns.
+struct Tracks {
+    /// By goal and side; none where there was no room.
+    taken: BTreeMap<(Goal, Side), Option<i32>>,
+    /// How many tracks each scope's column has at its left and its right.
+    counts: Vec<(i32, i32)>,
+    /// By edge: its row in its state's card.
+    rows: Vec<Option<i32>>,
+    /// Whether a state has a retry, which loops beside its box.
+    loops: Vec<bool>,
+}
+
+impl Tracks {
+    fn new(graph: &Graph, layout: &Layout) -> Self {
+        let mut tracks = Self {
+            taken: BTreeMap::new(),
+            counts: vec![(0, 0); graph.nodes.len()],
+            rows: vec![None; graph.edges.len()],
+            loops: vec![false; graph.nodes.len()],
+        };
+        for card in &layout.cards {
+            for (row, port) in (0..).zip(&card.ports) {
+                tracks.rows[port.edge] = Some(row);
+            }
+        }
+        // The height that the edges to a goal span together.
+        let mut spans: BTreeMap<(usize, Side), BTreeMap<Goal, (i32, i32)>> = BTreeMap::new();
+        for (at, edge) in graph.edges.iter().enumerate() {
+            if edge.why == Why::Retry {
+                tracks.loops[edge.from] = true;
+                continue;
+            }
+            let Some(scope) = graph.scope_of(edge.to).filter(|_| !edge.straight) else {
+                continue;
+            };
+            let ends = (layout.leaves(graph, &tracks, at), layout.arrives(edge.to));
+            let (top, bottom) = (ends.0.min(ends.1), ends.0.max(ends.1));
+            let beside = spans.entry((scope, side(edge.why))).or_default();
+            let span = beside.entry(edge.to).or_insert((top, bottom));
+            *span = (span.0.min(top), span.1.max(bottom));
+        }
+        for ((scope, side), beside) in spans {
+            let lines: Vec<(i32, i32)> = beside.values().copied().collect();
+            let assigned = lanes::assign(&lines);
+            let count = assigned.iter().flatten().max().map_or(0, |most| most + 1);
+            match side {
+                Side::Left => tracks.counts[scope].0 = count,
+                Side::Right => tracks.counts[scope].1 = count,
+            }
+            let goals = beside.into_keys().map(|goal| (goal, side));
+            tracks.taken.extend(goals.zip(assigned));
+        }
+        tracks
+    }
+
+    /// Pixels between a scope's column and its edge.
+    fn room(&self, scope: usize, side: Side) -> i32 {
+        let (left, right) = self.counts[scope];
+        match if side == Side::Left { left } else { right } {
+            0 => NO_TRACK,
+            tracks => FIRST_TRACK + TRACK * (tracks - 1) + LAST_TRACK,
+        }
+    }
+
+    /// The track of the edges to a goal, and the scope that it is in.
+    fn of(&self, graph: &Graph, goal: Goal, side: Side) -> Option<(usize, i32)> {
+        let track = self.taken.get(&(goal, side)).copied().flatten()?;
+        Some((graph.scope_of(goal)?, track))
+    }
+}
