@@ -9,6 +9,7 @@ pub mod exit;
 mod explain;
 mod explore;
 mod findings;
+mod graph;
 mod list;
 mod output;
 mod recipes;
@@ -68,6 +69,7 @@ enum Command {
     Explore(explore::Explore),
     List(list::List),
     Show(show::Show),
+    Graph(graph::Graph),
     Explain(explain::Explain),
     Completions(completions::Completions),
 }
@@ -108,6 +110,7 @@ where
         Command::Explore(explore) => explore.run(&cli.global, &mut streams),
         Command::List(list) => list.run(&cli.global, &mut streams),
         Command::Show(show) => show.run(&cli.global, &mut streams),
+        Command::Graph(graph) => graph.run(&cli.global, &mut streams),
         Command::Explain(explain) => explain.run(&mut streams),
         Command::Completions(completions) => completions.run(&mut streams),
     }

@@ -121,7 +121,11 @@ fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
     let mut head = vec![name(graph, at, node)];
     if let Some(summary) = &node.summary {
         let lines = wrap(&one_line(summary), SMALL_COLUMNS, SUMMARY_LINES);
-        head.extend(lines.into_iter().map(|line| Line::small(vec![Span::new("p", line)])));
+        head.extend(
+            lines
+                .into_iter()
+                .map(|line| Line::small(vec![Span::new("p", line)])),
+        );
     }
     for condition in &node.conditions {
         let text = shorten(&one_line(condition), SMALL_COLUMNS);
@@ -131,14 +135,24 @@ fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
         let text = shorten(&one_line(ending), SMALL_COLUMNS);
         head.push(Line::small(vec![Span::new("c", text)]));
     }
-    let list = if node.kind == Kind::Scope { "enter" } else { "" };
+    let list = if node.kind == Kind::Scope {
+        "enter"
+    } else {
+        ""
+    };
     head.extend(steps(list, &node.first));
     head.extend(steps("between tries", &node.between));
     let foot = steps("exit", &node.exit);
     let lines = head.iter().chain(&foot).map(Line::width);
-    let rows = ports.iter().map(|port| spans_width(&port.spans, SMALL_SIZE));
+    let rows = ports
+        .iter()
+        .map(|port| spans_width(&port.spans, SMALL_SIZE));
     let text = lines.chain(rows).max().unwrap_or(0);
-    let round = if matches!(node.kind, Kind::End(_)) { 2 * PAD } else { 0 };
+    let round = if matches!(node.kind, Kind::End(_)) {
+        2 * PAD
+    } else {
+        0
+    };
     let width = (text + 2 * PAD + round).max(LEAST_WIDTH);
     Card {
         head,

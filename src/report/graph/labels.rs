@@ -54,9 +54,12 @@ pub(super) fn step(step: &Step, calls: Option<usize>) -> StepLine {
 /// The parameter that a short form would hold, else the first one that is given.
 fn about(params: &Map<Tree>, short: Option<&str>) -> String {
     let given = |name: &str| params.get(name).map(|tree| (name.to_owned(), tree));
-    let main = short
-        .and_then(given)
-        .or_else(|| params.iter().next().map(|(name, tree)| (name.clone(), tree)));
+    let main = short.and_then(given).or_else(|| {
+        params
+            .iter()
+            .next()
+            .map(|(name, tree)| (name.clone(), tree))
+    });
     match main {
         Some((_, tree)) => brief(tree),
         None => String::new(),
@@ -71,9 +74,10 @@ fn brief(tree: &Tree) -> String {
             .map(|(key, member)| format!("{key}: {}", brief(member)))
             .collect::<Vec<_>>()
             .join(", "),
-        TreeKind::Literal(_) | TreeKind::Template(_) | TreeKind::Expr(_) | TreeKind::Deferred(_) => {
-            show::tree(tree)
-        }
+        TreeKind::Literal(_)
+        | TreeKind::Template(_)
+        | TreeKind::Expr(_)
+        | TreeKind::Deferred(_) => show::tree(tree),
     }
 }
 

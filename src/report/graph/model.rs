@@ -189,7 +189,10 @@ impl Graph {
             };
             match transition {
                 Transition::Next(row) => {
-                    let guard = state.next.get(row as usize).and_then(|row| row.when.as_ref());
+                    let guard = state
+                        .next
+                        .get(row as usize)
+                        .and_then(|row| row.when.as_ref());
                     let label = match guard {
                         Some(guard) => format!("if {}", guard.text),
                         None if rows > 1 => "else".to_owned(),

@@ -158,7 +158,11 @@ impl Picture<'_> {
         let _ = writeln!(self.out, r#"<g id="{}" class="{class}">"#, self.id(at));
         self.element("title", &tooltip::node(self.graph, at));
         let (width, height) = (spot.right - spot.left, spot.bottom - spot.top);
-        let round = if matches!(node.kind, Kind::End(_)) { 20 } else { 6 };
+        let round = if matches!(node.kind, Kind::End(_)) {
+            20
+        } else {
+            6
+        };
         let _ = writeln!(
             self.out,
             r#"<rect class="b" x="{}" y="{}" width="{width}" height="{height}" rx="{round}"/>"#,

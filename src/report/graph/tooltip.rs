@@ -19,7 +19,12 @@ pub(super) fn node(graph: &Graph, at: usize) -> String {
     if let Some(summary) = &node.summary {
         add(summary.clone());
     }
-    for line in node.conditions.iter().chain(&node.bounds).chain(&node.ending) {
+    for line in node
+        .conditions
+        .iter()
+        .chain(&node.bounds)
+        .chain(&node.ending)
+    {
         add(line.clone());
     }
     if node.recovery {
@@ -39,7 +44,11 @@ pub(super) fn node(graph: &Graph, at: usize) -> String {
 }
 
 fn steps(node: &Node) -> Vec<String> {
-    let first = if node.children.is_empty() { "do" } else { "enter" };
+    let first = if node.children.is_empty() {
+        "do"
+    } else {
+        "enter"
+    };
     let lists: [(&str, &[StepLine]); 3] = [
         (first, &node.first),
         ("between tries", &node.between),

@@ -16,14 +16,20 @@ enum Mark {
     /// A state was entered, or a choice or an end was reached.
     State(String),
     /// A transition was taken, to a path or to `done`.
-    Moved { from: String, to: String, caught: bool },
+    Moved {
+        from: String,
+        to: String,
+        caught: bool,
+    },
     /// A state will be tried again.
     Retried(String),
 }
 
 /// A trail names a state that the graph does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the path goes through `{0}`, which is no state of this stage or of a procedure that it calls")]
+#[error(
+    "the path goes through `{0}`, which is no state of this stage or of a procedure that it calls"
+)]
 pub struct UnknownState(pub String);
 
 impl Trail {

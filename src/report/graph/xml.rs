@@ -1,5 +1,7 @@
 //! Texts of a recipe inside a picture: no character of theirs is markup, or moves others.
 
+use crate::diagnostic::plain;
+
 /// The text in one line: runs of white space are one space, and what no reader can see shows as `�`.
 pub(super) fn one_line(text: &str) -> String {
     let words: Vec<String> = text.split_whitespace().map(visible).collect();
@@ -12,17 +14,17 @@ pub(super) fn lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Characters that XML 1.0 forbids, controls, and those that turn the direction of the text around
-/// them (Unicode, UAX 9) become U+FFFD.
+/// Besides controls, the characters that XML 1.0 forbids, and those that turn the direction of the text
+/// around them (Unicode, UAX 9), become U+FFFD.
 fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect()
+    let plain = plain(text);
+    let shown = plain.chars().map(|c| match c {
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        c => c,
+    });
+    shown.collect()
 }
 
 /// Appends a text to XML, in an element or in a quoted attribute.
@@ -50,7 +52,10 @@ mod tests {
     fn no_text_is_markup() {
         let mut out = String::new();
         escape(&mut out, "<b a=\"1\" c='2'> & \u{1b}[31m");
-        assert_eq!(out, "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt; &amp; \u{fffd}[31m");
+        assert_eq!(
+            out,
+            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt; &amp; \u{fffd}[31m"
+        );
     }
 
     #[test]
