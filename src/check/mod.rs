@@ -18,6 +18,7 @@ mod lints;
 mod options;
 mod origins;
 mod outline;
+pub(crate) mod raises;
 mod reach;
 mod scope;
 mod script;

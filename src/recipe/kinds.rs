@@ -113,6 +113,12 @@ impl KindSet {
         Self(self.0 & !(1 << kind as u16))
     }
 
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Those that are in both.
     #[must_use]
     pub const fn common(self, other: Self) -> Self {
@@ -128,6 +134,11 @@ impl KindSet {
     /// How many there are.
     pub const fn count(self) -> u32 {
         self.0.count_ones()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The kinds, in the order of [`ErrorKind::ALL`].
