@@ -95,3 +95,42 @@ pub(super) fn findings_of(steps: &str) -> Vec<String> {
 pub(super) fn case(steps: &str, expected: &[&str]) {
     assert_eq!(findings(&stage(steps)), expected, "{steps}");
 }
+
+/// All findings of a recipe of this name, warnings of the loader included: code and place.
+#[track_caller]
+pub(super) fn told(text: &str) -> Vec<String> {
+    let loaded = load_text(&Library::default(), "example", text);
+    let mut findings = loaded.findings;
+    if let Some(recipe) = &loaded.recipe {
+        findings.0.extend(super::check(recipe).0);
+    }
+    findings.sort();
+    let told = findings.0.iter().map(|finding| {
+        let place = finding.span.map_or("", |span| loaded.sources.text(span));
+        format!("{} {place}", finding.code.number())
+    });
+    told.collect()
+}
+
+/// The same of a stage's keys, indented by four spaces, in a recipe with the hosts `dut` and `lab`
+/// and a gear of each kind.
+#[track_caller]
+pub(super) fn of_stage(stage: &str) -> Vec<String> {
+    let used = "- run: \"true {{ device.ip }}\"\n        host: dut\n      - run: \"true\"\n        host: lab";
+    told(&format!(
+        "{SURROUNDINGS}\nstages:\n  provision:\n    timeout: 24h\n{stage}\n  allocate:\n    timeout: 1h\n    do:\n      {used}\n      - power: \"on\"\n      - mux: {{ card: host }}\n"
+    ))
+}
+
+const SURROUNDINGS: &str = "
+recipe: example
+summary: An example
+device:
+  ip: { type: string, required: true }
+hosts:
+  dut: { address: \"{{ device.ip }}\" }
+  lab: { address: lab.example.com }
+gear:
+  power: { kind: power, driver: { turn_on: [ { run: pw on } ], turn_off: [ { run: pw off } ] } }
+  card: { kind: mux, media: /dev/sdx, driver: { to_host: [ { run: mx host } ], to_dut: [ { run: mx dut } ] } }
+";

@@ -1,7 +1,9 @@
 //! The lists of lints, and the order in which they look at a recipe.
 
 use super::whole::{Unit, Whole};
-use super::{Options, allow, calls, cycles, reach, shell, swallowed, targets, templates, vars};
+use super::{
+    Options, allow, calls, catches, cycles, reach, shell, swallowed, targets, templates, vars,
+};
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
@@ -17,6 +19,10 @@ const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
     shell::check,
     swallowed::check,
 ];
+
+/// Lints of a recipe in which everything is there that anything names. Where something is missing
+/// they would only repeat that.
+const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] = &[catches::check];
 
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
 const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] = &[];
@@ -36,6 +42,11 @@ pub fn check_with(recipe: &Recipe, options: &Options) -> Findings {
     OF_THE_WHOLE
         .iter()
         .for_each(|lint| lint(&whole, &mut findings));
+    if recipe.complete && !findings.has_errors() {
+        OF_THE_INTACT
+            .iter()
+            .for_each(|lint| lint(&whole, &mut findings));
+    }
     if !findings.has_errors() {
         for chart in whole.charts() {
             OF_A_CHART
@@ -72,8 +83,8 @@ mod tests {
         }
     }
 
-    /// Loads the states of a stage, and gives the codes of all complaints with their places.
-    fn said(states: &str) -> Vec<String> {
+    /// Loads the states of a stage, and gives the complaints of a code with their places.
+    fn said(code: &str, states: &str) -> Vec<String> {
         let text = format!(
             "recipe: x\nsummary: X\nvars: {{ given: 0 }}\nstages:\n  provision:\n    timeout: 1m\n{states}"
         );
@@ -85,6 +96,7 @@ mod tests {
         findings
             .0
             .iter()
+            .filter(|finding| finding.code.number() == code)
             .map(|finding| {
                 let at = finding.span.map(|span| loaded.sources.text(span));
                 format!("{} {}", finding.code.number(), at.unwrap_or_default())
@@ -96,7 +108,7 @@ mod tests {
     fn variables_are_followed_along_every_path() {
         #[track_caller]
         fn case(states: &str, expected: &[&str]) {
-            assert_eq!(said(states), expected, "{states}");
+            assert_eq!(said("TF0317", states), expected, "{states}");
         }
         // Set before it is read, in the leaf, by the leaf before, by `vars`.
         case(
@@ -154,7 +166,7 @@ mod tests {
         #[track_caller]
         fn case(states: &str, expected: &[&str]) {
             let states = format!("    initial: a\n    states:\n{states}");
-            assert_eq!(said(&states), expected, "{states}");
+            assert_eq!(said("TF0304", &states), expected, "{states}");
         }
         case("      a: { do: [], next: a }\n", &["TF0304 a"]);
         case("      a: { do: [], next: a, max_visits: 2 }\n", &[]);

@@ -9,6 +9,7 @@
 
 mod allow;
 mod calls;
+mod catches;
 mod cycles;
 mod evaluated;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::outline::Outline;
 use crate::recipe::model::{
-    AllowFailure, Body, Driver, EndKind, Gear, Host, Items, Login, Parse, Recipe, State, Step, StepTimeout,
-    Templated, Tree, TreeKind,
+    AllowFailure, Body, Driver, EndKind, Gear, Host, Items, Login, Parse, Recipe, State, Step,
+    StepTimeout, Templated, Tree, TreeKind,
 };
 use crate::recipe::reads;
 use crate::recipe::template::Expr;
@@ -19,8 +19,7 @@ use crate::recipe::{ErrorKind, KindSet, Value};
 const ANY: KindSet = KindSet::ALL.without(ErrorKind::Cancelled);
 
 /// What a login by SSH can fail with.
-const BY_SSH: KindSet =
-    KindSet::of(&[ErrorKind::Unreachable, ErrorKind::Lost, ErrorKind::Auth]);
+const BY_SSH: KindSet = KindSet::of(&[ErrorKind::Unreachable, ErrorKind::Lost, ErrorKind::Auth]);
 
 /// The kinds of error that the steps of one recipe can raise.
 pub(crate) struct Raises<'r> {
@@ -138,7 +137,10 @@ impl<'r> Raises<'r> {
         if state.max_visits.is_some() {
             caught = caught.with(ErrorKind::Loop);
         }
-        let guards = state.when.iter().chain(state.next.iter().filter_map(|row| row.when.as_ref()));
+        let guards = state
+            .when
+            .iter()
+            .chain(state.next.iter().filter_map(|row| row.when.as_ref()));
         let list_fails = match &state.for_each {
             Some(Items::Expr(_)) => true,
             Some(Items::List(tree)) => is_templated(tree),
@@ -182,7 +184,10 @@ impl<'r> Raises<'r> {
     fn of_action(&self, owner: &Recipe, step: &Step) -> KindSet {
         let mut kinds = step.action.kinds;
         let parses = !matches!(step.parse, None | Some(Parse::Text));
-        let host = step.host.as_ref().and_then(|host| owner.hosts.get(&host.value));
+        let host = step
+            .host
+            .as_ref()
+            .and_then(|host| owner.hosts.get(&host.value));
         match step.action.name {
             "run" | "commands" => {
                 kinds = kinds.and(by_host(host));
@@ -286,7 +291,10 @@ impl<'r> Raises<'r> {
 
     /// What driving a piece of gear can fail with.
     fn of_gear(&self, owner: &Recipe, step: &Step, gear: &Gear) -> KindSet {
-        let host = gear.host.as_ref().and_then(|host| owner.hosts.get(&host.value));
+        let host = gear
+            .host
+            .as_ref()
+            .and_then(|host| owner.hosts.get(&host.value));
         let Some(Driver::Steps(verbs)) = &gear.driver else {
             // A driver file, which may not be there, or none at all.
             return step

@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::outline::Outline;
+use super::raises::Raises;
 use super::sites::Sites;
 use crate::machine::Chart;
 use crate::recipe::model::{Procedure, Recipe, Stage, State};
@@ -15,6 +16,8 @@ pub(super) struct Whole<'r> {
     pub(super) units: Vec<Unit<'r>>,
     /// Every text that is evaluated.
     pub(super) sites: Sites<'r>,
+    /// Which kinds of error can come up.
+    pub(super) raises: Raises<'r>,
 }
 
 /// A stage or a procedure.
@@ -47,6 +50,7 @@ impl<'r> Whole<'r> {
             options,
             units: stages.chain(procedures).collect(),
             sites: Sites::of(recipe),
+            raises: Raises::of(recipe),
         }
     }
 
@@ -66,6 +70,14 @@ impl<'r> Unit<'r> {
             name,
             kind,
             outline: Outline::new(kind.root()),
+        }
+    }
+
+    /// The recipe among the imports that it is of; none for the recipe's own and inherited ones.
+    pub(super) fn home(&self) -> Option<&'r str> {
+        match self.kind {
+            UnitKind::Stage(_) => None,
+            UnitKind::Procedure(procedure) => procedure.home.as_deref(),
         }
     }
 

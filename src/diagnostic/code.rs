@@ -170,6 +170,14 @@ codes! {
     LetCycle = "0316" Error;
     /// A variable that may not be set yet where it is read.
     MaybeUnset = "0317" Error;
+    /// A `catch` of a kind of error that nothing inside raises: it is never come to.
+    CatchNeverReached = "0318" Warning;
+    /// A `retry` that can't help: no error that it would take can come up there.
+    RetryNeverHelps = "0319" Warning;
+    /// An `allow_failure` that names a kind of error which the step does not raise.
+    ForgivesNothing = "0320" Warning;
+    /// A kind of error that stands twice in one list.
+    KindTwice = "0321" Warning;
     /// A template or an expression that can't be parsed, or is not in the language.
     BadTemplate = "0401" Error;
     /// A filter, a test or a function that the language does not have.

@@ -150,6 +150,12 @@ impl KindSet {
     }
 }
 
+impl FromIterator<ErrorKind> for KindSet {
+    fn from_iter<I: IntoIterator<Item = ErrorKind>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
 /// Whose fault a failure was, as a recipe may say with `verdict`, and as `outcome.json` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -26,6 +26,9 @@ pub struct Recipe {
     pub summary: Option<String>,
     /// Not listed, not run: its stages are there for its children.
     pub library: bool,
+    /// Whether all of it could be read. Where not, there are errors among the findings of its
+    /// load, and parts are missing.
+    pub complete: bool,
     /// Every text that it was read from.
     pub sources: Sources,
     /// Inputs of the device config.
@@ -362,6 +365,8 @@ pub struct Row {
 /// A row of `catch`.
 #[derive(Clone, Debug)]
 pub struct Catch {
+    /// Where the kind stands, or the target where no kind is named.
+    pub span: Span,
     /// The kind; `None`: any.
     pub kind: Option<ErrorKind>,
     /// A state's name, or `done`.
@@ -396,6 +401,8 @@ pub struct Retry {
     pub jitter: Templated<f64>,
     /// Which errors are retried; `None`: all but `input` and `cancelled`.
     pub errors: Option<KindSet>,
+    /// The same, as written.
+    pub named: Vec<Spanned<ErrorKind>>,
     /// Steps before each further try.
     pub between: Vec<Arc<Step>>,
 }
@@ -472,6 +479,8 @@ pub struct Step {
     pub expect: Option<Expect>,
     /// Which errors are forgiven.
     pub allow_failure: AllowFailure,
+    /// The kinds that it names, as written.
+    pub forgiven: Vec<Spanned<ErrorKind>>,
     /// Environment: a map, or a template of one.
     pub env: Option<Tree>,
     /// How output is read.
@@ -510,6 +519,7 @@ impl Step {
             retry: None,
             expect: None,
             allow_failure: AllowFailure::No,
+            forgiven: Vec::new(),
             env: None,
             parse: None,
             max_output: None,

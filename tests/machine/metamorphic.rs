@@ -303,6 +303,7 @@ proptest! {
         let caught = rewrite(&recipe, |state, root| {
             if !root && runs(state) {
                 state.catch.push(Catch {
+                    span: Span::default(),
                     kind: Some(ErrorKind::Http),
                     to: spanned("done"),
                 });

@@ -24,6 +24,7 @@ pub(crate) fn recipe(text: &str, vars: &str) -> Recipe {
         None => (top, Map::new()),
     };
     Recipe {
+        complete: true,
         stages: [(
             "provision".to_owned(),
             Stage {
@@ -47,6 +48,7 @@ pub(crate) fn recipe(text: &str, vars: &str) -> Recipe {
 /// A recipe with nothing in it.
 pub(crate) fn empty() -> Recipe {
     Recipe {
+        complete: true,
         name: "test".to_owned(),
         summary: None,
         library: false,
@@ -251,6 +253,7 @@ fn catches(catch: Option<&Value>) -> Vec<Catch> {
     match catch {
         None => Vec::new(),
         Some(Value::String(to)) => vec![Catch {
+            span: Span::default(),
             kind: None,
             to: spanned(to),
         }],
@@ -259,6 +262,7 @@ fn catches(catch: Option<&Value>) -> Vec<Catch> {
             .unwrap()
             .iter()
             .map(|(kind, to)| Catch {
+                span: Span::default(),
                 kind: kind.parse().ok(),
                 to: spanned(to.as_str().unwrap()),
             })
@@ -284,6 +288,7 @@ fn retry(written: &Value) -> Retry {
         max_delay: time("max_delay", 3600),
         jitter: number("jitter", 0.0),
         errors: written.get("errors").map(kinds),
+        named: Vec::new(),
         between: steps(written, "between"),
     }
 }

@@ -452,6 +452,7 @@ impl Namer<'_> {
             .iter()
             .filter(|_| runs)
             .map(|(kind, target)| Catch {
+                span: Span::default(),
                 kind: *kind,
                 to: self.target(*target, around),
             });
@@ -557,6 +558,7 @@ impl Namer<'_> {
             max_delay: seconds(shape.max_delay),
             jitter: Templated::Literal(shape.jitter),
             errors: shape.errors,
+            named: Vec::new(),
             between: self.steps(&shape.between, false),
         }
     }

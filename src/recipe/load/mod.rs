@@ -72,6 +72,7 @@ fn read(library: &Library, open: impl FnOnce(&mut Files<'_>) -> Option<Opened>) 
     let mut found = open(&mut files).and_then(|opened| recipe::read(&mut files, opened, &[]));
     if let Some(recipe) = &mut found {
         share(recipe, &sources);
+        recipe.complete = !findings.has_errors();
     }
     findings.sort();
     Loaded {

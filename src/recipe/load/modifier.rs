@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Finding, Span, Spanned, list};
 use crate::recipe::model::{AllowFailure, Expect, Map, Needs, Tree, TreeKind};
 use crate::recipe::template::Style;
 use crate::recipe::yaml::{Kind, Node};
-use crate::recipe::{Value, Verdict};
+use crate::recipe::{ErrorKind, Value, Verdict};
 
 impl Cx<'_> {
     /// `expect`: a status, `lost`, `any`, or a list.
@@ -43,14 +43,16 @@ impl Cx<'_> {
         Some(expect)
     }
 
-    /// `allow_failure`: a boolean, or kinds.
-    pub(super) fn allow_failure(&mut self, node: &Node) -> AllowFailure {
-        match &node.kind {
+    /// `allow_failure`: a boolean, or kinds; and those kinds as written.
+    pub(super) fn allow_failure(&mut self, node: &Node) -> (AllowFailure, Vec<Spanned<ErrorKind>>) {
+        let allow = match &node.kind {
             Kind::Bool(true) => AllowFailure::All,
             Kind::Bool(false) => AllowFailure::No,
-            Kind::Seq(_) => self
-                .kinds("allow_failure", node)
-                .map_or(AllowFailure::No, AllowFailure::Kinds),
+            Kind::Seq(_) => {
+                let named = self.kinds("allow_failure", node);
+                let kinds = named.iter().map(|kind| kind.value).collect();
+                return (AllowFailure::Kinds(kinds), named);
+            }
             _ => {
                 self.wrong_type(
                     "allow_failure",
@@ -59,7 +61,8 @@ impl Cx<'_> {
                 );
                 AllowFailure::No
             }
-        }
+        };
+        (allow, Vec::new())
     }
 
     /// `env`: names with texts, or a template of such a map.

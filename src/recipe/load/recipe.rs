@@ -159,6 +159,7 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
             own.node.get("library").map(|node| &node.kind),
             Some(Kind::Bool(true))
         ),
+        complete: false,
         sources: crate::diagnostic::Sources::default(),
         device,
         job,

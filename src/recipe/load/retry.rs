@@ -55,6 +55,7 @@ impl Cx<'_> {
             max_delay: Templated::Literal(MAX_DELAY),
             jitter: Templated::Literal(0.0),
             errors: None,
+            named: Vec::new(),
             between: Vec::new(),
         };
         if !matches!(node.kind, Kind::Map(_)) {
@@ -89,7 +90,8 @@ impl Cx<'_> {
                 .unwrap_or(retry.jitter);
         }
         if let Some(errors) = node.get("errors") {
-            retry.errors = self.kinds("errors", errors);
+            retry.named = self.kinds("errors", errors);
+            retry.errors = Some(retry.named.iter().map(|named| named.value).collect());
         }
         Some(retry)
     }

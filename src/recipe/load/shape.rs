@@ -100,8 +100,11 @@ impl Cx<'_> {
                 .and_then(|name| value(TreeKind::Literal(Value::String(name)))),
             Shape::Kind => self.raised_kind(key, node),
             Shape::Kinds => {
-                let kinds = self.kinds(key, node)?;
-                let words = kinds.iter().map(|kind| Value::from(kind.word())).collect();
+                let kinds = self.kinds(key, node);
+                let words = kinds
+                    .iter()
+                    .map(|kind| Value::from(kind.value.word()))
+                    .collect();
                 value(TreeKind::Literal(Value::Array(words)))
             }
             Shape::List(inner) => self.list(key, inner, node, literal),

@@ -172,7 +172,7 @@ impl Cx<'_> {
             step.expect = self.expect(expect);
         }
         if let Some(allow) = node.get("allow_failure") {
-            step.allow_failure = self.allow_failure(allow);
+            (step.allow_failure, step.forgiven) = self.allow_failure(allow);
         }
         let takes_env = MODIFIERS
             .iter()

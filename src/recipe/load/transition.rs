@@ -117,7 +117,11 @@ impl Cx<'_> {
 
     pub(super) fn catch(&mut self, node: &Node) -> Vec<Catch> {
         if let Some(to) = self.target("catch", node) {
-            return vec![Catch { kind: None, to }];
+            return vec![Catch {
+                span: to.span,
+                kind: None,
+                to,
+            }];
         }
         let Kind::Map(entries) = &node.kind else {
             if node.text().is_none() {
@@ -146,7 +150,11 @@ impl Cx<'_> {
                     format!("`{}` is empty", key.name),
                 );
             } else if let Some(to) = self.target(&key.name, value) {
-                rows.push(Catch { kind, to });
+                rows.push(Catch {
+                    span: key.span,
+                    kind,
+                    to,
+                });
             } else if value.text().is_none() {
                 self.wrong_type(&key.name, value, "a state's name or `done`");
             }

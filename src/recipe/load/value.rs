@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::cx::Cx;
-use crate::diagnostic::{Code, Finding, Span, list, nearest};
+use crate::diagnostic::{Code, Finding, Span, Spanned, list, nearest};
 use crate::recipe::model::{Map, Templated, Tree, TreeKind};
 use crate::recipe::template::{Style, Template};
 use crate::recipe::yaml::{Kind, Node};
-use crate::recipe::{ErrorKind, KindSet, Value, duration, size};
+use crate::recipe::{ErrorKind, Value, duration, size};
 
 /// Whether a text holds a template.
 pub(super) fn has_template(text: &str) -> bool {
@@ -331,20 +331,33 @@ impl Cx<'_> {
     }
 
     /// A list of kinds of error. One kind alone is a list of one.
-    pub(super) fn kinds(&mut self, key: &str, node: &Node) -> Option<KindSet> {
+    pub(super) fn kinds(&mut self, key: &str, node: &Node) -> Vec<Spanned<ErrorKind>> {
         let items = match &node.kind {
             Kind::Seq(items) => items.as_slice(),
             _ => std::slice::from_ref(node),
         };
-        let mut kinds = KindSet::NONE;
+        let mut kinds: Vec<Spanned<ErrorKind>> = Vec::new();
         for item in items {
-            if let Some(word) = self.literal(key, item, "a kind of error")
-                && let Some(kind) = self.kind(&word, item.span)
-            {
-                kinds = kinds.with(kind);
+            let Some(word) = self.literal(key, item, "a kind of error") else {
+                continue;
+            };
+            let Some(kind) = self.kind(&word, item.span) else {
+                continue;
+            };
+            match kinds.iter().find(|first| first.value == kind) {
+                Some(first) => self.push(
+                    Finding::new(
+                        Code::KindTwice,
+                        item.span,
+                        format!("`{kind}` stands here twice"),
+                    )
+                    .related(first.span, "the first one")
+                    .help("remove one of them, or write the kind that was meant"),
+                ),
+                None => kinds.push(Spanned::new(kind, item.span)),
             }
         }
-        Some(kinds)
+        kinds
     }
 
     /// A kind of error that a recipe may name.
