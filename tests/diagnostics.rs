@@ -1,7 +1,7 @@
 //! Every code is met by a bad file of its own, and what a person reads is a snapshot.
 //!
-//! `diagnostics/CODE.yaml`, or `CODE__WHAT.yaml` where one code has several faces; device config and
-//! job data of the same name are in `diagnostics/data`. After a change that is meant:
+//! `diagnostics/CODE.yaml`, or `CODE__WHAT.yaml` where one code has several faces; where there is a
+//! scenario file beside it, what is said is of that; device config and job data of the same name are in `diagnostics/data`. After a change that is meant:
 //! `INSTA_UPDATE=always cargo test --test diagnostics`, and read the difference.
 
 use std::collections::BTreeSet;
@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use tf_engine::check::check;
 use tf_engine::diagnostic::{Code, Findings, SourceFile, Sources};
+use tf_engine::engine::scenario::Suite;
 use tf_engine::recipe::inputs::bind;
 use tf_engine::recipe::library::Library;
 use tf_engine::recipe::load::load;
+use tf_engine::recipe::scenario::SUFFIX;
 use tf_engine::report::findings::{Style, render};
 
 /// Cargo runs tests in the package's folder, and names in messages are relative to it.
@@ -26,6 +28,11 @@ fn findings(path: &Path) -> (Sources, Findings) {
         .expect("it has a name")
         .to_string_lossy()
         .into_owned();
+    let scenarios = path.with_extension("test.yaml");
+    if scenarios.is_file() {
+        let opened = Suite::open(&Library::default(), &scenarios.to_string_lossy());
+        return (opened.sources, opened.findings);
+    }
     let loaded = load(&Library::default(), &path.to_string_lossy());
     let mut findings = loaded.findings;
     let mut sources = loaded.sources;
@@ -79,6 +86,7 @@ fn every_code_is_met_and_reads_well() {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
+        .filter(|path| !path.to_string_lossy().ends_with(SUFFIX))
         .collect();
     files.push(folder().join("unreadable.yaml"));
     files.sort();
@@ -167,6 +175,16 @@ fn about(recipe: &str, device: Option<&str>, job: Option<&str>) -> (Sources, Fin
     (sources, findings)
 }
 
+/// What is said about scenarios of a page's recipe.
+fn about_scenarios(recipe: &str, scenarios: &str) -> (Sources, Findings) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(format!("example{SUFFIX}"));
+    std::fs::write(folder.path().join("example.yaml"), recipe).expect("it is written");
+    std::fs::write(&path, scenarios).expect("it is written");
+    let opened = Suite::open(&Library::default(), &path.to_string_lossy());
+    (opened.sources, opened.findings)
+}
+
 /// Every `bad` block gets the page's code and nothing worse; every `good` one gets nothing at all.
 #[test]
 fn every_page_shows_its_code_and_the_way_out() {
@@ -186,6 +204,9 @@ fn every_page_shows_its_code_and_the_way_out() {
             let (sources, findings) = match block.fence {
                 "yaml bad" | "yaml good" => about(&block.text, None, None),
                 "yaml device bad" | "yaml device good" => about(recipe, Some(&block.text), None),
+                "yaml scenarios bad" | "yaml scenarios good" => {
+                    about_scenarios(recipe, &block.text)
+                }
                 "json job bad" | "json job good" => about(recipe, None, Some(&block.text)),
                 _ => continue,
             };

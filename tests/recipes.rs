@@ -37,6 +37,7 @@ fn recipes() -> Vec<PathBuf> {
         .filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension == "yaml")
+                && !path.to_string_lossy().ends_with(".test.yaml")
         })
         .collect()
 }

@@ -42,6 +42,7 @@ mod script;
 mod set;
 mod sleep;
 mod sse;
+pub mod stand_in;
 mod wait;
 mod write;
 

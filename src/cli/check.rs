@@ -9,6 +9,7 @@ use super::findings::FindingsArgs;
 use super::output::Streams;
 use super::{Exit, Global, recipes};
 use crate::diagnostic::{Findings, Severity, Sources, plural};
+use crate::recipe::scenario::SUFFIX;
 
 /// Check recipes, without running anything
 #[derive(Debug, Args)]
@@ -68,7 +69,8 @@ fn files(what: &str) -> Vec<String> {
     };
     let is_recipe = |path: &Path| {
         let kind = path.extension();
-        path.is_file() && kind.is_some_and(|kind| kind == "yaml" || kind == "yml")
+        let is_yaml = kind.is_some_and(|kind| kind == "yaml" || kind == "yml");
+        is_yaml && path.is_file() && !path.to_string_lossy().ends_with(SUFFIX)
     };
     let mut files: Vec<String> = entries
         .flatten()

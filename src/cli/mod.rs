@@ -15,6 +15,7 @@ mod output;
 mod recipes;
 mod run;
 mod show;
+mod test;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,6 +68,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Explore(explore::Explore),
+    Test(test::Test),
     List(list::List),
     Show(show::Show),
     Graph(graph::Graph),
@@ -108,6 +110,7 @@ where
         Command::Run(run) => run.run(&cli.global, &mut streams, children),
         Command::Check(check) => check.run(&cli.global, &mut streams),
         Command::Explore(explore) => explore.run(&cli.global, &mut streams),
+        Command::Test(test) => test.run(&cli.global, &mut streams),
         Command::List(list) => list.run(&cli.global, &mut streams),
         Command::Show(show) => show.run(&cli.global, &mut streams),
         Command::Graph(graph) => graph.run(&cli.global, &mut streams),

@@ -18,11 +18,20 @@ impl Streams {
 
     /// Whether to use colour on standard error.
     pub(super) fn color_on_stderr(&self) -> bool {
+        self.color_on(&io::stderr())
+    }
+
+    /// Whether to use colour on standard output.
+    pub(super) fn color_on_stdout(&self) -> bool {
+        self.color_on(&io::stdout())
+    }
+
+    fn color_on(&self, stream: &impl IsTerminal) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => {
-                io::stderr().is_terminal()
+                stream.is_terminal()
                     && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
             }
         }

@@ -218,4 +218,12 @@ codes! {
     UnusedAllow = "0903" Warning;
     /// A comment allows an error. The recipe is refused all the same.
     AllowedError = "0904" Warning;
+    /// A step that the recipe's stage does not have.
+    UnknownStep = "1001" Error;
+    /// A name that several states or steps of a stage have.
+    AmbiguousName = "1002" Error;
+    /// An outcome that no try of the step can have.
+    ImpossibleOutcome = "1003" Error;
+    /// A field that the output of the step does not have.
+    UnknownOutput = "1004" Error;
 }

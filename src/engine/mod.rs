@@ -6,6 +6,7 @@
 //! rule of execution is in this room.
 
 mod answer;
+mod at_once;
 mod blame;
 pub mod driver;
 mod ending;
@@ -23,7 +24,9 @@ mod record;
 mod resolve;
 pub mod run;
 mod saved;
+pub mod scenario;
 mod scope;
+mod scripted;
 pub mod signals;
 mod sink;
 mod story;

@@ -9,16 +9,14 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use serde_json::{Map, Value};
 
+use super::at_once;
 use super::frames::Items;
 use super::memory::Memory;
 use super::prepare::{Prepared, Refused, RunRequest};
 use super::record::{NamedStep, What};
-use crate::actions::{
-    Notes, Output, Performed, PlanContext, Request, ScopeWork, StepContext, registry,
-};
+use crate::actions::{Output, Performed, PlanContext, Request, registry};
 use crate::machine::{
     Answer, Ask, AskId, AskKind, Decision, Event, Fact, Machine, Moment, Outcome, Site, StepId,
     TryId,
@@ -26,7 +24,6 @@ use crate::machine::{
 use crate::recipe::ErrorKind;
 use crate::recipe::model::{self, Step};
 use crate::recipe::reads::{Text, of_tree, of_trees};
-use crate::transport::Stop;
 
 /// Turns of the machine in one plan; far more than a recipe of any size takes.
 const TURNS: usize = 200_000;
@@ -408,24 +405,10 @@ impl Fork {
         context: crate::recipe::template::Context,
         depends: bool,
     ) -> Option<Performed> {
-        if !["set", "assert", "fail"].contains(&step.action.name) {
+        if step.action.name == "log" || (depends && step.action.name == "assert") {
             return None;
         }
-        if depends && step.action.name == "assert" {
-            return None;
-        }
-        let (notes, _said) = Notes::channel(1);
-        request
-            .perform(StepContext {
-                step: Arc::clone(step),
-                lab: Arc::clone(&self.memory.lab),
-                home: None,
-                context,
-                stop: Stop::new(),
-                notes,
-                scope: ScopeWork::default(),
-            })
-            .now_or_never()
+        at_once::performed(&self.memory, request, step, context).map(|(done, _)| done)
     }
 }
 

@@ -61,6 +61,16 @@ pub struct RunRequest {
 #[error("{0}")]
 pub struct Refused(pub String);
 
+/// What a run finds where it begins, besides its request.
+pub(super) struct Circumstances {
+    /// When it begins.
+    pub(super) time: SystemTime,
+    /// `run.id`.
+    pub(super) id: String,
+    /// How this machine pings.
+    pub(super) ping: Option<PingMethod>,
+}
+
 /// What a run is made of.
 pub(super) struct Prepared {
     pub(super) recipe: Arc<Recipe>,
@@ -85,6 +95,25 @@ impl Prepared {
     /// # Errors
     /// The stage is no state machine, or a constant that it reads has no value.
     pub(super) fn new(request: RunRequest) -> Result<Self, Refused> {
+        let time = SystemTime::now();
+        let path = request.env.iter().find(|(name, _)| name == "PATH");
+        let circumstances = Circumstances {
+            time,
+            id: run_id(time, request.seed),
+            ping: PingMethod::find(path.map(|(_, path)| OsStr::new(path))),
+        };
+        Self::under(request, circumstances)
+    }
+
+    /// The same, where the clock and the machine have no say.
+    ///
+    /// # Errors
+    /// As [`Prepared::new`].
+    pub(super) fn under(
+        request: RunRequest,
+        circumstances: Circumstances,
+    ) -> Result<Self, Refused> {
+        let Circumstances { time, id, ping } = circumstances;
         let RunRequest {
             recipe,
             stage,
@@ -99,8 +128,6 @@ impl Prepared {
             signals,
         } = request;
         let chart = Chart::build(&recipe, &stage).map_err(|error| Refused(error.to_string()))?;
-        let time = SystemTime::now();
-        let id = run_id(time, seed);
         let run_dir = std::path::absolute(&run_dir).map_err(|error| {
             Refused(format!("the run directory {}: {error}", run_dir.display()))
         })?;
@@ -143,7 +170,7 @@ impl Prepared {
             local,
             keys,
             http: Http::new(),
-            ping: PingMethod::find(env.get("PATH").and_then(Value::as_str).map(OsStr::new)),
+            ping,
             assets,
             masker,
         };

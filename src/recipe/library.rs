@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::scenario::SUFFIX;
 use super::yaml::MAX_BYTES;
 
 mod shipped;
@@ -74,7 +75,8 @@ impl Library {
             };
             names.extend(entries.filter_map(|entry| {
                 let path = entry.ok()?.path();
-                let is_yaml = path.extension().is_some_and(|kind| kind == "yaml");
+                let is_yaml = path.extension().is_some_and(|kind| kind == "yaml")
+                    && !path.to_string_lossy().ends_with(SUFFIX);
                 is_yaml
                     .then(|| path.file_stem()?.to_str().map(str::to_owned))
                     .flatten()
@@ -116,6 +118,59 @@ impl Library {
             .ok_or_else(|| OpenError::Unknown {
                 name: what.to_owned(),
             })
+    }
+
+    /// Opens the scenarios of a recipe by its name, or a scenario file by its path (which ends in
+    /// `.test.yaml`). [`Opened::name`] is the recipe's.
+    ///
+    /// # Errors
+    /// There are none of this recipe, or the file can't be read.
+    pub fn open_scenarios(&self, what: &str) -> Result<Opened, OpenError> {
+        if let Some(stem) = what.strip_suffix(SUFFIX) {
+            let opened = read(Path::new(what))?;
+            let name = stem.rsplit('/').next().unwrap_or_default().to_owned();
+            return Ok(Opened { name, ..opened });
+        }
+        for folder in &self.folders {
+            let path = folder.join(format!("{what}{SUFFIX}"));
+            if path.is_file() {
+                let opened = read(&path)?;
+                return Ok(Opened {
+                    name: what.to_owned(),
+                    ..opened
+                });
+            }
+        }
+        shipped::SCENARIOS
+            .iter()
+            .find(|(name, _)| *name == what)
+            .map(|(name, text)| Opened {
+                name: (*name).to_owned(),
+                label: format!("{name}{SUFFIX} (built in)"),
+                text: (*text).to_owned(),
+                folder: None,
+            })
+            .ok_or_else(|| OpenError::Unknown {
+                name: what.to_owned(),
+            })
+    }
+
+    /// The names of all recipes that have scenarios, sorted, each once.
+    pub fn tested(&self) -> Vec<String> {
+        let mut names: Vec<String> = shipped::SCENARIOS
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        for folder in &self.folders {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            names.extend(entries.filter_map(|entry| {
+                let name = entry.file_name().to_str()?.strip_suffix(SUFFIX)?.to_owned();
+                Some(name)
+            }));
+        }
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// A shipped file by its name, `NAME/file`: of the folders' `files/`, else of those that ship.
@@ -193,7 +248,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use super::{Library, OpenError, shipped};
+    use super::{Library, OpenError, SUFFIX, shipped};
 
     fn files(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder)
@@ -223,11 +278,9 @@ mod tests {
             .expect("the folder is there")
             .flatten()
             .filter_map(|entry| {
-                entry
-                    .file_name()
-                    .to_string_lossy()
-                    .strip_suffix(".yaml")
-                    .map(str::to_owned)
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let recipe = name.strip_suffix(".yaml")?;
+                (!name.ends_with(SUFFIX)).then(|| recipe.to_owned())
             })
             .collect();
         let table: BTreeSet<String> = shipped::RECIPES
@@ -235,6 +288,11 @@ mod tests {
             .map(|(name, _)| (*name).to_owned())
             .collect();
         assert_eq!(table, recipes);
+        let tested: BTreeSet<String> = shipped::SCENARIOS
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        assert_eq!(tested, recipes, "every recipe has scenarios");
     }
 
     #[test]

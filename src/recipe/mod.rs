@@ -9,6 +9,7 @@ pub mod load;
 pub mod model;
 pub mod places;
 pub mod reads;
+pub mod scenario;
 pub mod secret;
 pub mod size;
 pub mod template;

@@ -15,6 +15,7 @@ pub mod list;
 mod outcome;
 mod plan;
 mod quantity;
+pub mod scenarios;
 pub mod show;
 mod writer;
 

@@ -75,6 +75,50 @@ pub fn bind(
     };
     let device = open(device, document::device);
     let job = open(job, document::job);
+    let mut bound = Bound::default();
+    has_stage(recipe, stage, &mut findings);
+    if let (Some(device), Some(job)) = (device, job) {
+        let (values, hidden) = taken(
+            recipe,
+            stage,
+            &device,
+            &job,
+            run_dir,
+            &sources,
+            &mut findings,
+        );
+        bound = values;
+        sources.hide(&hidden);
+    }
+    findings.sort();
+    Binding {
+        bound,
+        findings,
+        sources,
+    }
+}
+
+/// The same from maps that were read already, which `sources` hold.
+pub fn bind_maps(
+    recipe: &Recipe,
+    stage: &str,
+    device: Node,
+    job: Node,
+    sources: &Sources,
+) -> (Bound, Findings) {
+    let mut findings = Findings::default();
+    let given = |node| Document {
+        node,
+        is_given: true,
+    };
+    has_stage(recipe, stage, &mut findings);
+    let (device, job) = (given(device), given(job));
+    let (bound, _) = taken(recipe, stage, &device, &job, None, sources, &mut findings);
+    findings.sort();
+    (bound, findings)
+}
+
+fn has_stage(recipe: &Recipe, stage: &str, findings: &mut Findings) {
     if !recipe.stages.contains_key(stage) && !OPTIONAL_STAGES.contains(&stage) {
         let stages = list(recipe.stages.keys().map(String::as_str), "and");
         let similar = nearest(stage, recipe.stages.keys().map(String::as_str));
@@ -89,33 +133,35 @@ pub fn bind(
         }
         findings.push(finding);
     }
-    let mut bound = Bound::default();
-    if let (Some(device), Some(job)) = (device, job) {
-        let used = Used::by_stage(recipe, stage);
-        let mut binder = Binder {
-            used: &used,
-            sources: &sources,
-            findings: &mut findings,
-            run_dir,
-            home: None,
-            secrets: Vec::new(),
-            hidden: Vec::new(),
-        };
-        bound = binder.recipe(recipe, &device, &job);
-        for (name, other) in &recipe.imports {
-            binder.home = Some(name);
-            let values = binder.recipe(other, &device, &job);
-            bound.imports.insert(name.clone(), values);
-        }
-        let hidden = binder.hidden;
-        sources.hide(&hidden);
-    }
-    findings.sort();
-    Binding {
-        bound,
-        findings,
+}
+
+/// The values, and where secrets stand in the data.
+fn taken(
+    recipe: &Recipe,
+    stage: &str,
+    device: &Document,
+    job: &Document,
+    run_dir: Option<&Path>,
+    sources: &Sources,
+    findings: &mut Findings,
+) -> (Bound, Vec<Span>) {
+    let used = Used::by_stage(recipe, stage);
+    let mut binder = Binder {
+        used: &used,
         sources,
+        findings,
+        run_dir,
+        home: None,
+        secrets: Vec::new(),
+        hidden: Vec::new(),
+    };
+    let mut bound = binder.recipe(recipe, device, job);
+    for (name, other) in &recipe.imports {
+        binder.home = Some(name);
+        let values = binder.recipe(other, device, job);
+        bound.imports.insert(name.clone(), values);
     }
+    (bound, binder.hidden)
 }
 
 struct Document {

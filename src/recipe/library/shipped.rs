@@ -1,4 +1,4 @@
-//! What is embedded in the program: `recipes/*.yaml` and `recipes/files/**`. A test holds the tables
+//! What is embedded in the program: `recipes/*.yaml`, their scenarios, and `recipes/files/**`. A test holds the tables
 //! against the folders.
 
 /// Recipes by name.
@@ -16,6 +16,24 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     (
         "simulated_board",
         include_str!("../../../recipes/simulated_board.yaml"),
+    ),
+];
+
+/// Scenarios by the recipe's name.
+pub(super) const SCENARIOS: &[(&str, &str)] = &[
+    ("base", include_str!("../../../recipes/base.test.yaml")),
+    (
+        "fake_connector",
+        include_str!("../../../recipes/fake_connector.test.yaml"),
+    ),
+    ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
+    (
+        "noprovision",
+        include_str!("../../../recipes/noprovision.test.yaml"),
+    ),
+    (
+        "simulated_board",
+        include_str!("../../../recipes/simulated_board.test.yaml"),
     ),
 ];
 

@@ -22,6 +22,7 @@ mod recipe;
 mod reference;
 mod retry;
 mod root;
+mod scenario;
 mod sections;
 mod shape;
 mod state;
@@ -30,6 +31,8 @@ mod texts;
 mod tracks;
 mod transition;
 mod value;
+
+pub use scenario::read_scenarios;
 
 use super::extends::Files;
 use super::library::{Library, Opened};

@@ -1,0 +1,223 @@
+//! The names of a scenario in the stage that it runs.
+
+use super::places::{Places, Unclear};
+use crate::diagnostic::{Code, Finding, Findings, Spanned, list, nearest, plural};
+use crate::engine::at_once;
+use crate::engine::scripted::{Cue, Script};
+use crate::machine::{Chart, Signal, Site, StateId, StepId};
+use crate::recipe::model::{Recipe, Step};
+use crate::recipe::scenario::{Scenario, Sent, TryOutcome};
+use crate::recipe::{ErrorKind, KindSet};
+
+/// A scenario's names, found.
+#[derive(Default)]
+pub(super) struct Resolved {
+    pub(super) script: Script,
+    pub(super) path: Vec<StateId>,
+    pub(super) never: Vec<Site>,
+}
+
+/// Looks up all names, and complains about those that mean nothing and outcomes that can't be.
+pub(super) fn resolve(
+    recipe: &Recipe,
+    chart: &Chart,
+    scenario: &Scenario,
+    findings: &mut Findings,
+) -> Resolved {
+    let places = Places::new(chart);
+    let mut resolver = Resolver {
+        recipe,
+        chart,
+        places: &places,
+        findings,
+    };
+    let mut resolved = Resolved::default();
+    for (name, outcomes) in &scenario.steps {
+        let Some(step) = resolver.step(name) else {
+            continue;
+        };
+        if resolver.is_scripted(step, name) {
+            for outcome in outcomes {
+                resolver.outcome(step, name, outcome);
+            }
+            resolved.script.tries.insert(step, outcomes.clone());
+        }
+    }
+    for signal in &scenario.signals {
+        if let Some(during) = resolver.step(&signal.during) {
+            resolved.script.signals.push(Cue {
+                during,
+                attempt: signal.attempt,
+                after: signal.after,
+                signal: match signal.send {
+                    Sent::Int => Signal::Int,
+                    Sent::Term => Signal::Term,
+                },
+                due: None,
+                sent: false,
+            });
+        }
+    }
+    if let Some(expect) = &scenario.expect {
+        for name in expect.path.iter().flatten() {
+            let found = places.find_state(&name.value);
+            resolved.path.extend(resolver.found(found, name, "state"));
+        }
+        for name in &expect.never {
+            let found = places.find(&name.value);
+            resolved
+                .never
+                .extend(resolver.found(found, name, "state or step"));
+        }
+    }
+    resolved
+}
+
+struct Resolver<'a> {
+    recipe: &'a Recipe,
+    chart: &'a Chart,
+    places: &'a Places<'a>,
+    findings: &'a mut Findings,
+}
+
+impl Resolver<'_> {
+    fn step(&mut self, name: &Spanned<String>) -> Option<StepId> {
+        let found = self.places.find_step(&name.value);
+        self.found(found, name, "step")
+    }
+
+    fn found<T>(
+        &mut self,
+        found: Result<T, Unclear>,
+        name: &Spanned<String>,
+        what: &str,
+    ) -> Option<T> {
+        let noun = if what.contains(' ') { "place" } else { what };
+        let finding = match found {
+            Ok(found) => return Some(found),
+            Err(Unclear::Unknown(similar)) => {
+                let code = match what {
+                    "state" => Code::UnknownState,
+                    _ => Code::UnknownStep,
+                };
+                let stage = self.chart.stage();
+                let message = format!("`{stage}` has no {what} `{}`", name.value);
+                let finding = Finding::new(code, name.span, message).suggest(similar.as_deref());
+                match (similar, what) {
+                    (None, "step" | "state or step") => finding.help(
+                        "a step is `STATE/NAME`, such as `write/flash`, or `STATE:LIST.N`, such as \
+                         `write:do.0`",
+                    ),
+                    _ => finding,
+                }
+            }
+            Err(Unclear::Several(all)) => Finding::new(
+                Code::AmbiguousName,
+                name.span,
+                format!("{} are called `{}`", plural(all.len(), noun), name.value),
+            )
+            .help(format!(
+                "write {}",
+                list(all.iter().map(String::as_str), "or")
+            )),
+        };
+        self.findings.push(finding);
+        None
+    }
+
+    /// Whether the outcomes of a step are a scenario's to say.
+    fn is_scripted(&mut self, step: StepId, name: &Spanned<String>) -> bool {
+        let action = self.chart.step(step).action.name;
+        let help = if let Some(root) = self.chart.called(step) {
+            let procedure = self.places.state(root);
+            format!("a call ends as its procedure does: name steps of `{procedure}`")
+        } else if at_once::ACTIONS.contains(&action) {
+            format!("`{action}` touches nothing, and is performed as in a run")
+        } else if action == "sleep" {
+            "a `sleep` takes as long as it says".to_owned()
+        } else {
+            return true;
+        };
+        self.findings.push(
+            Finding::new(
+                Code::ImpossibleOutcome,
+                name.span,
+                format!("`{}` has no outcome of its own", name.value),
+            )
+            .help(help),
+        );
+        false
+    }
+
+    fn outcome(&mut self, id: StepId, name: &Spanned<String>, outcome: &TryOutcome) {
+        let step = self.chart.step(id).clone();
+        let home = self.chart.home(self.chart.owner(id)).map(str::to_owned);
+        let kinds = self.kinds(&step, home.as_deref());
+        if let Some(error) = outcome.error
+            && !kinds.contains(error.value)
+        {
+            let words: Vec<&str> = kinds.iter().map(ErrorKind::word).collect();
+            self.findings.push(
+                Finding::new(
+                    Code::ImpossibleOutcome,
+                    error.span,
+                    format!("`{}` never ends with `{}`", name.value, error.value),
+                )
+                .help(format!("it can end with {}", list(words, "or"))),
+            );
+        }
+        for (key, _) in &outcome.output {
+            let known = || step.action.output.iter().copied();
+            if known().any(|field| field == key.name) {
+                continue;
+            }
+            let words = || known().chain(["error", "takes", "message"]);
+            let similar = nearest(&key.name, words());
+            let mut finding = Finding::new(
+                Code::UnknownOutput,
+                key.span,
+                format!("the output of `{}` has no `{}`", step.action.name, key.name),
+            )
+            .suggest(similar);
+            if similar.is_none() {
+                finding = finding.help(match list(known(), "and") {
+                    all if all.is_empty() => format!("`{}` has no output", step.action.name),
+                    all => format!("it has {all}"),
+                });
+            }
+            self.findings.push(finding);
+        }
+    }
+
+    /// The kinds of error that a try of a step can end with.
+    fn kinds(&self, step: &Step, home: Option<&str>) -> KindSet {
+        let mut kinds = step.action.kinds;
+        let mut add =
+            |all: &[ErrorKind]| kinds = all.iter().fold(kinds, |set, kind| set.with(*kind));
+        add(&[ErrorKind::Timeout, ErrorKind::Input, ErrorKind::Mismatch]);
+        let recipe = home.map_or(Some(self.recipe), |home| self.recipe.imports.get(home));
+        let host = step.host.as_ref().map_or("local", |host| &host.value);
+        let is_remote = recipe
+            .and_then(|recipe| recipe.hosts.get(host))
+            .is_some_and(|host| host.login.is_some());
+        let by_commands = matches!(step.action.name, "run" | "commands");
+        // A driver's steps, and the two ends of a copy, may be on any host.
+        let anywhere = matches!(step.action.name, "power" | "mux" | "copy" | "flash");
+        if (step.action.on_host && is_remote) || anywhere {
+            add(&[ErrorKind::Unreachable, ErrorKind::Lost, ErrorKind::Auth]);
+        }
+        if by_commands {
+            // A program that can't be started, or is ended by a signal.
+            add(&[ErrorKind::Unreachable, ErrorKind::Lost]);
+        }
+        if let Some(expect) = &step.expect {
+            if expect.any {
+                kinds = kinds.without(ErrorKind::Exit).without(ErrorKind::Http);
+            }
+            if expect.lost {
+                kinds = kinds.without(ErrorKind::Lost);
+            }
+        }
+        kinds
+    }
+}
