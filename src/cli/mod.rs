@@ -14,6 +14,7 @@ mod list;
 mod output;
 mod recipes;
 mod run;
+mod schema;
 mod show;
 mod test;
 
@@ -73,6 +74,7 @@ enum Command {
     Show(show::Show),
     Graph(graph::Graph),
     Explain(explain::Explain),
+    Schema(schema::Schema),
     Completions(completions::Completions),
 }
 
@@ -115,6 +117,7 @@ where
         Command::Show(show) => show.run(&cli.global, &mut streams),
         Command::Graph(graph) => graph.run(&cli.global, &mut streams),
         Command::Explain(explain) => explain.run(&mut streams),
+        Command::Schema(schema) => schema.run(&cli.global, &mut streams),
         Command::Completions(completions) => completions.run(&mut streams),
     }
 }

@@ -10,6 +10,7 @@ pub mod model;
 pub mod places;
 pub mod reads;
 pub mod scenario;
+pub mod schema;
 pub mod secret;
 pub mod size;
 pub mod template;

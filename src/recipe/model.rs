@@ -139,6 +139,23 @@ pub enum InputType {
     Any,
 }
 
+impl InputType {
+    /// All types, as recipes name them.
+    pub const WORDS: &'static [(&'static str, Self)] = &[
+        ("string", Self::String),
+        ("integer", Self::Integer),
+        ("number", Self::Number),
+        ("boolean", Self::Boolean),
+        ("duration", Self::Duration),
+        ("size", Self::Size),
+        ("url", Self::Url),
+        ("path", Self::Path),
+        ("list", Self::List),
+        ("map", Self::Map),
+        ("any", Self::Any),
+    ];
+}
+
 /// A named place where steps run.
 #[derive(Clone, Debug)]
 pub struct Host {

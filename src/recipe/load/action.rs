@@ -3,34 +3,11 @@
 use super::cx::Cx;
 use super::step::Place;
 use crate::diagnostic::{Code, Finding, nearest};
-use crate::recipe::vocabulary::{self, ACTIONS, Action, LATER, MODIFIERS, Places};
+use crate::recipe::vocabulary::{
+    self, ACTIONS, Action, DRIVER_ACTIONS, DRIVER_MODIFIERS, LATER, MODIFIERS, PROBE_MODIFIERS,
+    Places,
+};
 use crate::recipe::yaml::{Key, Node};
-
-/// Actions of drivers. (Later: `serial`, `snmp`, `tcp`.)
-const DRIVER_ACTIONS: &[&str] = &["run", "commands", "http", "sleep"];
-const DRIVER_MODIFIERS: &[&str] = &[
-    "name",
-    "when",
-    "host",
-    "env",
-    "expect",
-    "timeout",
-    "allow_failure",
-    "verdict",
-];
-const PROBE_MODIFIERS: &[&str] = &[
-    "name",
-    "when",
-    "host",
-    "for_each",
-    "save",
-    "timeout",
-    "env",
-    "expect",
-    "allow_failure",
-    "parse",
-    "max_output",
-];
 
 impl Cx<'_> {
     /// The one key of a step that names an action.

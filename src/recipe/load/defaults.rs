@@ -4,6 +4,8 @@ use super::cx::Cx;
 use super::value::has_template;
 use crate::diagnostic::Spanned;
 use crate::recipe::model::{Retry, StepTimeout, Tree};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::Node;
 
 /// The nearest `defaults` that have each key.
@@ -15,7 +17,7 @@ pub(super) struct Defaults {
     pub(super) env: Option<Tree>,
 }
 
-const KEYS: &[&str] = &["timeout", "retry", "host", "env"];
+const KEYS: &[&str] = &names::<{ keys::DEFAULTS.len() }>(keys::DEFAULTS);
 
 impl Cx<'_> {
     /// These defaults, and those of a `defaults` key inside them.

@@ -9,6 +9,8 @@ use crate::recipe::GearKind;
 use crate::recipe::model::{Driver, Gear, Map};
 use crate::recipe::template::Style;
 use crate::recipe::vocabulary::Shape;
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Key, Kind, Node};
 
 const KINDS: &[(&str, GearKind)] = &[
@@ -20,14 +22,14 @@ const KINDS: &[(&str, GearKind)] = &[
 impl GearKind {
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Power => &["kind", "driver", "off_time", "verify"],
-            Self::Mux => &["kind", "driver", "verify", "media", "host"],
-            Self::Serial => &["kind", "address", "port", "tty", "baud"],
+            Self::Power => const { &names::<{ keys::POWER.len() }>(keys::POWER) },
+            Self::Mux => const { &names::<{ keys::MUX.len() }>(keys::MUX) },
+            Self::Serial => const { &names::<{ keys::SERIAL.len() }>(keys::SERIAL) },
         }
     }
 
     /// What a driver of this kind can be asked for, and which of these it must have.
-    fn verbs(self) -> (&'static [&'static str], &'static [&'static str]) {
+    pub(in crate::recipe) fn verbs(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
             Self::Power => (
                 &["turn_on", "turn_off", "cycle", "read"],

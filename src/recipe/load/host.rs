@@ -6,20 +6,12 @@ use crate::diagnostic::{Code, Finding, Span, Spanned};
 use crate::recipe::model::{Host, HostKeys, Login, Map, Role, ShellKind, Tree};
 use crate::recipe::template::Style;
 use crate::recipe::vocabulary::Shape;
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Key, Node};
 
-const KEYS: &[&str] = &[
-    "address",
-    "port",
-    "user",
-    "password",
-    "identity",
-    "host_key",
-    "via",
-    "connect_timeout",
-    "shell",
-    "role",
-];
+const KEYS: &[&str] = &names::<{ keys::HOST.len() }>(keys::HOST);
+const LOCAL: &[&str] = &names::<{ keys::LOCAL.len() }>(keys::LOCAL);
 
 impl Cx<'_> {
     /// One host.
@@ -39,7 +31,7 @@ impl Cx<'_> {
             })
             .unwrap_or_default();
         if key.name == "local" {
-            self.known_keys(node, "`local`", &["shell"], |name| {
+            self.known_keys(node, "`local`", LOCAL, |name| {
                 KEYS.contains(&name).then(|| {
                     "`local` is the engine's machine: only its `shell` can be said".to_owned()
                 })

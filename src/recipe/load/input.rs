@@ -5,27 +5,12 @@ use super::value::has_template;
 use crate::diagnostic::{Code, Finding, Span, Spanned, list, nearest};
 use crate::recipe::inputs::convert;
 use crate::recipe::model::{Declared, Group, Input, InputType, Map};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Key, Kind, Node};
 use crate::recipe::{Value, duration, size};
 
-const KEYS: &[&str] = &[
-    "type",
-    "required",
-    "default",
-    "enum",
-    "pattern",
-    "min",
-    "max",
-    "min_items",
-    "max_items",
-    "items",
-    "keys",
-    "open",
-    "unit",
-    "within",
-    "secret",
-    "description",
-];
+const KEYS: &[&str] = &names::<{ keys::INPUT.len() }>(keys::INPUT);
 
 impl Cx<'_> {
     /// A flat map of inputs: `device`, `params`, `keys`.
@@ -245,7 +230,7 @@ impl Cx<'_> {
     }
 
     fn unknown_type(&mut self, span: Span, word: &str) {
-        let similar = nearest(word, TYPES.iter().map(|(name, _)| *name));
+        let similar = nearest(word, InputType::WORDS.iter().map(|(name, _)| *name));
         let finding = Finding::new(Code::BadValue, span, format!("there is no type `{word}`"));
         let finding = match similar {
             Some(_) => finding.suggest(similar),
@@ -426,26 +411,12 @@ impl Cx<'_> {
     }
 }
 
-const TYPES: &[(&str, InputType)] = &[
-    ("string", InputType::String),
-    ("integer", InputType::Integer),
-    ("number", InputType::Number),
-    ("boolean", InputType::Boolean),
-    ("duration", InputType::Duration),
-    ("size", InputType::Size),
-    ("url", InputType::Url),
-    ("path", InputType::Path),
-    ("list", InputType::List),
-    ("map", InputType::Map),
-    ("any", InputType::Any),
-];
-
 fn types() -> String {
-    list(TYPES.iter().map(|(name, _)| *name), "and")
+    list(InputType::WORDS.iter().map(|(name, _)| *name), "and")
 }
 
 fn input_type(word: &str) -> Option<InputType> {
-    TYPES
+    InputType::WORDS
         .iter()
         .find(|(name, _)| *name == word)
         .map(|(_, found)| *found)
@@ -453,7 +424,7 @@ fn input_type(word: &str) -> Option<InputType> {
 
 /// The word of a type.
 fn type_word(wanted: InputType) -> &'static str {
-    TYPES
+    InputType::WORDS
         .iter()
         .find(|(_, found)| *found == wanted)
         .map_or("any", |(word, _)| word)

@@ -10,35 +10,11 @@ use crate::diagnostic::{Code, Finding, SourceId, Span};
 use crate::recipe::extends::{Document, Files};
 use crate::recipe::library::Opened;
 use crate::recipe::model::{Declared, Group, Host, Map, Procedure, Recipe, Role, ShellKind, Stage};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys::{self, STAGES};
 use crate::recipe::yaml::{Kind, Node};
 
-const KEYS: &[&str] = &[
-    "recipe",
-    "library",
-    "summary",
-    "extends",
-    "device",
-    "job",
-    "hosts",
-    "gear",
-    "let",
-    "vars",
-    "tracks",
-    "rules",
-    "defaults",
-    "procedures",
-    "stages",
-];
-
-/// Stages that an agent may ask for.
-pub(super) const STAGES: &[&str] = &[
-    "provision",
-    "firmware_update",
-    "runtest",
-    "allocate",
-    "reserve",
-    "cleanup",
-];
+const KEYS: &[&str] = &names::<{ keys::RECIPE.len() }>(keys::RECIPE);
 
 /// Reads a recipe and all that it needs. `callers` are the recipes that call this one's procedures;
 /// where there is one, stages are left out.

@@ -7,25 +7,12 @@ use super::defaults::Defaults;
 use super::step::Place;
 use crate::recipe::model::{Retry, Templated};
 use crate::recipe::places::Places;
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Kind, Node};
 
-const KEYS: &[&str] = &[
-    "attempts",
-    "delay",
-    "backoff",
-    "max_delay",
-    "jitter",
-    "errors",
-];
-const STATE_KEYS: &[&str] = &[
-    "attempts",
-    "delay",
-    "backoff",
-    "max_delay",
-    "jitter",
-    "errors",
-    "between",
-];
+const KEYS: &[&str] = &names::<{ keys::RETRY.len() }>(keys::RETRY);
+const STATE_KEYS: &[&str] = &names::<{ keys::STATE_RETRY.len() }>(keys::STATE_RETRY);
 
 /// The longest delay where a recipe gives none.
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);

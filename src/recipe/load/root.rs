@@ -7,15 +7,14 @@ use super::defaults::Defaults;
 use super::state::{Form, LEAF, SCOPE};
 use crate::diagnostic::{Code, Finding, Spanned};
 use crate::recipe::model::{Ensures, Map, Procedure, Stage, State};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Key, Node};
 
-/// What a stage and a procedure have in common with a leaf or scope.
-const ROOT: &[&str] = &[
-    "summary", "do", "initial", "states", "enter", "exit", "retry", "timeout", "recovery", "vars",
-    "defaults", "verdict",
-];
-const STAGE: &[&str] = &["ensures"];
-const PROCEDURE: &[&str] = &["params", "returns"];
+const ROOT: &[&str] = &names::<{ keys::ROOT.len() }>(keys::ROOT);
+const STAGE: &[&str] = &names::<{ keys::STAGE.len() }>(keys::STAGE);
+const PROCEDURE: &[&str] = &names::<{ keys::PROCEDURE.len() }>(keys::PROCEDURE);
+const ENSURES: &[&str] = &names::<{ keys::ENSURES.len() }>(keys::ENSURES);
 
 impl Cx<'_> {
     /// A stage.
@@ -36,7 +35,7 @@ impl Cx<'_> {
         if let Some(node) = node.get("ensures")
             && self.is_map("ensures", node)
         {
-            self.known_keys(node, "`ensures`", &["success", "always"], |_| None);
+            self.known_keys(node, "`ensures`", ENSURES, |_| None);
             if let Some(needs) = node.get("success") {
                 ensures.success = self.needs("success", needs);
             }

@@ -10,48 +10,18 @@ use crate::diagnostic::{Code, Finding, Span, Spanned, nearest};
 use crate::recipe::model::{Body, EndKind, Map, State, Step};
 use crate::recipe::places::Places;
 use crate::recipe::template::Style;
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Key, Kind, Node};
 
 /// How deep scopes may nest; the machine's stack of activations is this deep at most per call.
 pub(super) const MAX_NESTING: usize = 32;
 
-pub(super) const LEAF: &[&str] = &[
-    "summary",
-    "when",
-    "do",
-    "next",
-    "catch",
-    "retry",
-    "timeout",
-    "max_visits",
-    "recovery",
-    "for_each",
-    "on_item_error",
-    "vars",
-    "defaults",
-    "verdict",
-];
-pub(super) const SCOPE: &[&str] = &[
-    "summary",
-    "when",
-    "initial",
-    "states",
-    "enter",
-    "exit",
-    "next",
-    "catch",
-    "retry",
-    "timeout",
-    "max_visits",
-    "recovery",
-    "for_each",
-    "on_item_error",
-    "vars",
-    "defaults",
-    "verdict",
-];
-const CHOICE: &[&str] = &["summary", "next", "max_visits"];
-const END: &[&str] = &["summary", "end", "message", "exit_status", "verdict"];
+pub(super) const LEAF: &[&str] = &names::<{ keys::LEAF.len() }>(keys::LEAF);
+pub(super) const SCOPE: &[&str] = &names::<{ keys::SCOPE.len() }>(keys::SCOPE);
+const CHOICE: &[&str] = &names::<{ keys::CHOICE.len() }>(keys::CHOICE);
+const END: &[&str] = &names::<{ keys::END.len() }>(keys::END);
+
 /// What a state is, told by its one telling key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {

@@ -5,8 +5,11 @@ use super::sections::entries;
 use crate::diagnostic::{Code, Finding, Spanned};
 use crate::recipe::extends::Document;
 use crate::recipe::model::{Map, Rule};
-use crate::recipe::vocabulary::{self, ACTIONS};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::{self, ACTIONS, keys};
 use crate::recipe::yaml::{Kind, Node};
+
+const KEYS: &[&str] = &names::<{ keys::RULE.len() }>(keys::RULE);
 
 impl Cx<'_> {
     /// `tracks`: names with the values that each can have.
@@ -72,7 +75,7 @@ impl Cx<'_> {
                 if !self.is_map("a rule", item) {
                     continue;
                 }
-                self.known_keys(item, "a rule", &["before", "needs"], |_| None);
+                self.known_keys(item, "a rule", KEYS, |_| None);
                 let before = self.required(item, "before", "a rule", item.span);
                 let needs = self.required(item, "needs", "a rule", item.span);
                 let (Some(before), Some(needs)) = (before, needs) else {

@@ -5,7 +5,11 @@ use super::value::has_template;
 use crate::diagnostic::{Code, Finding, Spanned};
 use crate::recipe::ErrorKind;
 use crate::recipe::model::{Body, Catch, Row, State};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::keys;
 use crate::recipe::yaml::{Kind, Node};
+
+const ROW: &[&str] = &names::<{ keys::ROW.len() }>(keys::ROW);
 
 impl Cx<'_> {
     /// All but ends, and leaves that end in `fail`, have `next`. `scope` is the name of the scope
@@ -56,7 +60,7 @@ impl Cx<'_> {
                 );
                 continue;
             }
-            self.known_keys(item, "a row of `next`", &["when", "to"], |_| None);
+            self.known_keys(item, "a row of `next`", ROW, |_| None);
             let when = item.get("when").and_then(|node| self.expr("when", node));
             let guarded = item.entry("when").is_some();
             let is_last = at + 1 == items.len();

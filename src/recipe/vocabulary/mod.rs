@@ -9,12 +9,14 @@ mod board;
 mod command;
 mod file;
 mod flow;
+pub mod key;
+pub mod keys;
 mod modifier;
 mod net;
 mod shape;
 
 pub use action::{Action, Places};
-pub use modifier::{MODIFIERS, Modifier};
+pub use modifier::{DRIVER_MODIFIERS, MODIFIERS, Modifier, PROBE_MODIFIERS};
 pub use shape::{Fields, Param, Shape};
 
 /// All actions, in the order of the reference.
@@ -39,6 +41,9 @@ pub const ACTIONS: &[&Action] = &[
     &flow::FAIL,
     &flow::CALL,
 ];
+
+/// Actions of drivers. (Later: `serial`, `snmp`, `tcp`.)
+pub const DRIVER_ACTIONS: &[&str] = &["run", "commands", "http", "sleep"];
 
 /// Actions of the language that this version does not have.
 pub const LATER: &[&str] = &["serve", "serial"];
