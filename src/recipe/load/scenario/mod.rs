@@ -5,12 +5,12 @@ mod expect;
 mod outcome;
 
 use super::cx::{Cx, Names};
-use super::recipe::STAGES;
 use crate::diagnostic::{Code, Finding, Findings, SourceId, Sources, Span, Spanned, nearest};
 use crate::recipe::library::Library;
 use crate::recipe::model::Templated;
 use crate::recipe::scenario::{Runs, Scenario, ScenarioFile, Sent, SignalAt};
 use crate::recipe::template::Style;
+use crate::recipe::vocabulary::keys::STAGES;
 use crate::recipe::yaml::{Dialect, Key, Kind, Node, read};
 
 /// Keys of the file.
