@@ -1,6 +1,6 @@
 //! A small recipe for the tests of lints.
 
-use super::whole::Whole;
+use super::whole::{Unit, Whole};
 use super::{Options, shell, swallowed, templates};
 use crate::diagnostic::Findings;
 use crate::recipe::library::Library;
@@ -35,6 +35,51 @@ pub(super) fn findings(text: &str) -> Vec<String> {
         )
     });
     told.collect()
+}
+
+/// What one lint says about the states of a stage of an hour, which begins with the first: code,
+/// place and message.
+pub(super) fn unit_findings(lint: fn(&Unit<'_>, &mut Findings), states: &str) -> Vec<String> {
+    let first = states.trim_start().split(':').next().unwrap_or_default();
+    let text = format!(
+        "{HEAD}
+stages:
+  provision:
+    timeout: 1h
+    initial: {first}
+    states:
+{}",
+        states
+            .trim_matches('\n')
+            .lines()
+            .map(|line| format!("      {line}\n"))
+            .collect::<String>()
+    );
+    let loaded = load_text(&Library::new([]), "example", &text);
+    let before: Vec<&str> = loaded
+        .findings
+        .0
+        .iter()
+        .map(|it| it.message.as_str())
+        .collect();
+    assert!(before.is_empty(), "{before:?}");
+    let recipe = loaded.recipe.expect("it is a recipe");
+    let options = Options::default();
+    let whole = Whole::new(&recipe, &options);
+    let mut findings = Findings::default();
+    whole
+        .units
+        .iter()
+        .for_each(|unit| lint(unit, &mut findings));
+    findings.sort();
+    findings
+        .0
+        .iter()
+        .map(|finding| {
+            let place = finding.span.map_or("", |span| loaded.sources.text(span));
+            format!("{} `{place}`: {}", finding.code.number(), finding.message)
+        })
+        .collect()
 }
 
 /// Inputs, constants, hosts and gear.

@@ -2,15 +2,22 @@
 
 use super::whole::{Unit, Whole};
 use super::{
-    Options, allow, calls, catches, cycles, reach, shell, swallowed, targets, templates, vars,
+    Options, allow, bounds, calls, catches, cycles, reach, safety, shell, swallowed, targets,
+    templates, vars,
 };
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
 
 /// Lints of each stage and each procedure.
-const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] =
-    &[targets::check, cycles::check, reach::check, vars::check];
+const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] = &[
+    targets::check,
+    cycles::check,
+    reach::check,
+    vars::check,
+    bounds::check,
+    safety::check,
+];
 
 /// Lints of the recipe.
 const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[

@@ -8,6 +8,7 @@
 //! recipe, or of a stage as the machine runs it.
 
 mod allow;
+mod bounds;
 mod calls;
 mod catches;
 mod cycles;
@@ -21,6 +22,7 @@ mod origins;
 mod outline;
 pub(crate) mod raises;
 mod reach;
+mod safety;
 mod scope;
 mod script;
 mod secrets;

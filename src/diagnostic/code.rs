@@ -210,6 +210,16 @@ codes! {
     EvaluatedValue = "0417" Warning;
     /// A wait, a stage or an exit step without a bound.
     MissingBound = "0501" Error;
+    /// A bound, a sleep or a try that never comes, as a bound around it always comes first.
+    NeverReached = "0502" Warning;
+    /// A scope whose `enter` steps change something, and that has no `exit` steps.
+    NoExit = "0801" Warning;
+    /// An exit step that may take long: more than 15 minutes a try, or 30 with all tries.
+    LongExit = "0802" Warning;
+    /// A medium goes back to the board whether or not it was written well.
+    HandedBack = "0803" Note;
+    /// A stage that switches the board off and never on again.
+    LeftOff = "0804" Warning;
     /// A comment for `tf-engine` that is not `allow CODE because REASON`.
     BadAllow = "0901" Warning;
     /// A comment allows a code that does not exist.

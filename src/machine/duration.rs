@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::chart::{Kind, Known, RetryRule};
 use super::place::List;
-use super::{Chart, EXIT_STEP, GRACE, RetryPlan, StateId, StepId};
+use super::{Chart, EXIT_STEP, GRACE, StateId, StepId};
 use crate::recipe::model::{Items, TreeKind};
 
 /// A time that may be without bound.
@@ -227,24 +227,9 @@ fn literal(timeout: Option<Known<Duration>>) -> Span {
 fn tries(retry: Option<RetryRule>) -> (Option<u64>, Span) {
     match retry.map(|rule| rule.plan) {
         None => (Some(1), Span::ZERO),
-        Some(Known::Literal(plan)) => (Some(u64::from(plan.attempts)), delays(plan)),
+        Some(Known::Literal(plan)) => (Some(u64::from(plan.attempts)), Span::of(plan.delays())),
         Some(Known::Ask(_)) => (None, Span::UNBOUNDED),
     }
-}
-
-fn delays(plan: RetryPlan) -> Span {
-    let mut left = u64::from(plan.attempts).saturating_sub(1);
-    let mut delay = plan.first_delay();
-    let mut sum = Span::ZERO;
-    while left > 0 {
-        let next = plan.next_delay(delay);
-        // Delays grow to their cap or stay as they are: the rest is alike.
-        let alike = if next == delay { left } else { 1 };
-        let one = Span::of(Duration::from_millis(delay));
-        sum = sum.plus(one.times(Some(alike)));
-        (left, delay) = (left - alike, next);
-    }
-    sum
 }
 
 fn length(items: Option<&Items>) -> Option<u64> {

@@ -58,6 +58,62 @@ impl RetryPlan {
         self.attempts >= 1 && self.backoff_milli >= 1000 && self.jitter_milli <= 1000
     }
 
+    /// All delays together, at most.
+    pub fn delays(&self) -> Duration {
+        let mut left = u64::from(self.attempts).saturating_sub(1);
+        let mut delay = self.first_delay();
+        let mut sum = 0_u64;
+        while left > 0 {
+            let next = self.next_delay(delay);
+            // Delays grow to their cap or stay as they are: the rest is alike.
+            let alike = if next == delay { left } else { 1 };
+            sum = sum.saturating_add(delay.saturating_mul(alike));
+            (left, delay) = (left - alike, next);
+        }
+        Duration::from_millis(sum)
+    }
+
+    /// The longest delay.
+    pub fn longest_delay(&self) -> Duration {
+        let mut delay = self.first_delay();
+        for _ in 2..self.attempts {
+            let next = self.next_delay(delay);
+            if next == delay {
+                break;
+            }
+            delay = next;
+        }
+        Duration::from_millis(if self.attempts > 1 { delay } else { 0 })
+    }
+
+    /// How many tries, each of `each`, can begin within `bound` where jitter takes all that it may;
+    /// `None`: all of them.
+    pub fn tries_within(&self, each: Duration, bound: Duration) -> Option<u32> {
+        let (each, bound) = (millis(each), millis(bound));
+        let mut delay = self.first_delay();
+        let mut now = 0_u64;
+        let mut begun = 1;
+        while begun < self.attempts {
+            let least = u128::from(delay) * u128::from(1000 - self.jitter_milli.min(1000)) / 1000;
+            let step = each.saturating_add(u64::try_from(least).unwrap_or(u64::MAX));
+            let next = self.next_delay(delay);
+            if next == delay {
+                // From here on all steps are alike.
+                let more = bound.saturating_sub(now).div_ceil(step.max(1)).max(1);
+                let last = u64::from(begun).saturating_add(more - 1);
+                let last = u32::try_from(last).unwrap_or(u32::MAX);
+                return (step > 0 && last < self.attempts).then_some(last);
+            }
+            now = now.saturating_add(step);
+            if now >= bound {
+                return Some(begun);
+            }
+            delay = next;
+            begun += 1;
+        }
+        None
+    }
+
     /// The first delay, in milliseconds.
     pub(super) fn first_delay(&self) -> u64 {
         millis(self.delay).min(millis(self.max_delay))
