@@ -10,7 +10,9 @@ use super::fields::{Fields, Text};
 use super::modifiers::{Modifiers, warn_truncated};
 use super::output::Keep;
 use super::place::Place;
-use super::{Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
+use super::{
+    Deed, Line, Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError,
+};
 use crate::recipe::{ErrorKind, duration};
 use crate::transport::{Command, Program};
 
@@ -125,6 +127,17 @@ impl Request for Commands {
             .iter()
             .map(|line| self.place.describe(line.shown()))
             .collect()
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        let command = |line: &Text| Deed::Command {
+            host: self.place.name.clone(),
+            line: Line::Shell(line.shown().to_owned()),
+            cwd: None,
+            env: self.modifiers.shown_env(),
+            input: None,
+        };
+        self.lines.iter().map(command).collect()
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

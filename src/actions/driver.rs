@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::bounded::within;
 use super::{
-    Assigned, Lab, Note, Output, Performed, PlanContext, Request, StepContext, StepError, registry,
+    Assigned, Deed, Lab, Note, Output, Performed, PlanContext, Request, StepContext, StepError,
+    registry,
 };
 use crate::diagnostic::Spanned;
 use crate::recipe::model::{AllowFailure, Driver, Items, Step, StepTimeout};
@@ -155,6 +156,13 @@ impl Drive {
         self.parts
             .iter()
             .flat_map(|part| part.request.describe())
+            .collect()
+    }
+
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        self.parts
+            .iter()
+            .flat_map(|part| part.request.deeds())
             .collect()
     }
 

@@ -53,6 +53,11 @@ impl Remote {
         &self.url.value
     }
 
+    /// The URL, its secrets hidden.
+    pub(super) fn shown_url(&self) -> &str {
+        self.url.shown()
+    }
+
     /// The headers as a person reads them.
     pub(super) fn shown_headers(&self) -> impl Iterator<Item = String> {
         self.headers

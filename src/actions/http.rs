@@ -1,5 +1,6 @@
 //! `http`: makes an HTTP request.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -11,11 +12,12 @@ use super::modifiers::{Modifiers, parse_into, warn_truncated};
 use super::output::last;
 use super::sse::{Event, Parser};
 use super::{
-    Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext, StepError,
-    paths,
+    Deed, Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext,
+    StepError, paths,
 };
 use crate::diagnostic::plain;
 use crate::recipe::model::TreeKind;
+use crate::recipe::secret::HIDDEN;
 use crate::recipe::template::url_encoded;
 use crate::recipe::{ErrorKind, Value, Verdict};
 use crate::transport::{
@@ -36,7 +38,11 @@ pub(super) struct Exchange {
     /// Read when the request is sent.
     ca: Option<PathBuf>,
     url: Text,
-    shown: Vec<String>,
+    /// With its query, secrets hidden.
+    shown_url: String,
+    /// The given ones and our own, secrets hidden.
+    shown_headers: BTreeMap<String, String>,
+    shown_body: Option<String>,
     follow: bool,
     last_event_id: String,
     /// Whether the URL is the user's.
@@ -70,11 +76,11 @@ impl Exchange {
             None => false,
         };
         let mut headers = Vec::new();
-        let mut shown_headers = Vec::new();
+        let mut shown_headers = BTreeMap::new();
         if let Some(given) = fields.get("headers") {
             for (name, value) in given.map()?.iter().filter(|(_, value)| !value.is_none()) {
                 let value = value.text()?;
-                shown_headers.push(format!("  {name}: {}", value.shown()));
+                shown_headers.insert(name.clone(), value.shown().to_owned());
                 headers.push((name.clone(), value.value));
             }
         }
@@ -93,9 +99,13 @@ impl Exchange {
             None => "GET".to_owned(),
         };
         let (query, shown_query) = query(fields, url.value.contains('?'))?;
-        let mut shown = vec![format!("{method} {}{shown_query}", url.shown())];
-        shown.extend(shown_headers);
-        shown.extend(shown_body);
+        for (name, value) in &headers {
+            let secret = name == "last-event-id" && last_event_id.secret;
+            let value = if secret { HIDDEN } else { value };
+            shown_headers
+                .entry(name.clone())
+                .or_insert_with(|| value.to_owned());
+        }
         Ok(Self {
             request: HttpRequest {
                 method,
@@ -113,8 +123,10 @@ impl Exchange {
                 .get("ca")
                 .map(|field| paths::local(cx, "ca", field))
                 .transpose()?,
+            shown_url: format!("{}{shown_query}", url.shown()),
+            shown_headers,
+            shown_body,
             url,
-            shown,
             follow,
             last_event_id: last_event_id.value,
             from_job: false,
@@ -123,12 +135,25 @@ impl Exchange {
     }
 
     pub(super) fn describe(&self) -> Vec<String> {
-        vec![self.shown.join("\n")]
+        let mut lines = vec![self.first_line()];
+        let headers = self.shown_headers.iter();
+        lines.extend(headers.map(|(name, value)| format!("  {name}: {value}")));
+        lines.extend(self.shown_body.iter().map(|body| format!("  {body}")));
+        vec![lines.join("\n")]
+    }
+
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        vec![Deed::Http {
+            method: self.request.method.clone(),
+            url: self.shown_url.clone(),
+            headers: self.shown_headers.clone(),
+            body: self.shown_body.clone(),
+        }]
     }
 
     /// Method and URL, secrets hidden.
-    pub(super) fn first_line(&self) -> &str {
-        self.shown.first().map_or("", String::as_str)
+    pub(super) fn first_line(&self) -> String {
+        format!("{} {}", self.request.method, self.shown_url)
     }
 
     /// The request as it stands in messages.
@@ -370,14 +395,11 @@ fn payload(
             headers.push(("content-type".to_owned(), json));
         }
         let bytes = Bytes::from(field.value().to_string());
-        return Ok((
-            HttpPayload::Bytes(bytes),
-            Some(format!("  {}", field.shown())),
-        ));
+        return Ok((HttpPayload::Bytes(bytes), Some(field.shown().to_string())));
     }
     if let Some(field) = fields.get("body") {
         let text = field.text()?;
-        let shown = format!("  {}", text.shown());
+        let shown = text.shown().to_owned();
         return Ok((HttpPayload::Bytes(Bytes::from(text.value)), Some(shown)));
     }
     if let Some(field) = fields.get("form") {
@@ -385,7 +407,7 @@ fn payload(
         for (name, value) in field.map()?.iter().filter(|(_, value)| !value.is_none()) {
             pairs.push((name.clone(), value.text()?.value));
         }
-        let shown = format!("  form {}", field.shown());
+        let shown = format!("form {}", field.shown());
         return Ok((HttpPayload::Form(pairs), Some(shown)));
     }
     if let Some(field) = fields.get("multipart") {
@@ -393,7 +415,7 @@ fn payload(
         for (name, value) in field.map()?.iter().filter(|(_, value)| !value.is_none()) {
             parts.push(part(name, value, cx)?);
         }
-        let shown = format!("  multipart {}", field.shown());
+        let shown = format!("multipart {}", field.shown());
         return Ok((HttpPayload::Multipart(parts), Some(shown)));
     }
     Ok((HttpPayload::Empty, None))
@@ -422,6 +444,10 @@ fn part(name: &str, value: &Field, cx: &PlanContext) -> Result<HttpPart, StepErr
 impl Request for Exchange {
     fn describe(&self) -> Vec<String> {
         Self::describe(self)
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        Self::deeds(self)
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

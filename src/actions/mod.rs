@@ -15,6 +15,7 @@ mod bounded;
 mod capture;
 mod commands;
 mod copy;
+mod deed;
 mod download;
 mod driver;
 mod error;
@@ -50,6 +51,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use deed::{Deed, Line};
 pub use error::{StepError, Tail};
 pub use lab::{Equipment, Home, Lab};
 pub use note::{LogLevel, Note, Notes, Progress};
@@ -103,6 +105,11 @@ pub type Performing = Pin<Box<dyn Future<Output = Performed> + Send>>;
 pub trait Request: Send {
     /// One entry per thing that is done, as a person reads it; secrets are masked by the reader.
     fn describe(&self) -> Vec<String>;
+
+    /// The same for a program: commands, requests, images and files; none for what is none of these.
+    fn deeds(&self) -> Vec<Deed> {
+        Vec::new()
+    }
 
     /// Does it. Ends soon after `stop.ask` fires, at once after `stop.kill`.
     fn perform(self: Box<Self>, cx: StepContext) -> Performing;

@@ -1,6 +1,8 @@
 //! The modifiers of a step that say how its commands and requests are made, and what becomes of
 //! their answers.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::fields::{Field, Text};
@@ -54,6 +56,15 @@ impl Modifiers {
             parse: step.parse.unwrap_or_default(),
             max_output: usize::try_from(max_output).unwrap_or(usize::MAX),
         })
+    }
+
+    /// The environment, secrets hidden.
+    pub(super) fn shown_env(&self) -> BTreeMap<String, Option<String>> {
+        let shown = |value: &Text| value.shown().to_owned();
+        self.env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_ref().map(shown)))
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::driver::{Drive, last_line};
 use super::fields::{Field, Fields};
 use super::power::read_back;
-use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
+use super::{Deed, Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
 use crate::recipe::ErrorKind;
 
 struct Mux {
@@ -94,6 +94,14 @@ impl Request for Mux {
             .into_iter()
             .flatten()
             .flat_map(Drive::describe)
+            .collect()
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        [&self.act, &self.read]
+            .into_iter()
+            .flatten()
+            .flat_map(Drive::deeds)
             .collect()
     }
 

@@ -7,7 +7,9 @@ use serde_json::json;
 use super::driver::{Drive, last_line};
 use super::exec::stopped;
 use super::fields::{Field, Fields};
-use super::{Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError};
+use super::{
+    Deed, Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError,
+};
 use crate::recipe::{ErrorKind, duration};
 
 /// How long `cycle` stays off where neither step nor gear says.
@@ -175,6 +177,16 @@ impl Request for Power {
         };
         shown.extend(self.read.iter().flat_map(Drive::describe));
         shown
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        let mut deeds = match &self.act {
+            Act::Nothing => Vec::new(),
+            Act::Once(drive) => drive.deeds(),
+            Act::Twice(off, _, on) => [off.deeds(), on.deeds()].concat(),
+        };
+        deeds.extend(self.read.iter().flat_map(Drive::deeds));
+        deeds
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

@@ -11,7 +11,10 @@ use super::modifiers::{Modifiers, parse_into};
 use super::output::Keep;
 use super::place::Place;
 use super::script::PutScript;
-use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths};
+use super::{
+    Deed, Line, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
+};
+use crate::diagnostic::plural;
 use crate::transport::{Command, Program, Stdin};
 
 /// What a command line, an argument vector or a script comes to.
@@ -103,7 +106,7 @@ impl Run {
             None => format!("without {name}"),
         }));
         let input = self.input.as_ref();
-        with.extend(input.map(|input| format!("input of {} bytes", input.value.len())));
+        with.extend(input.map(|input| format!("input of {}", plural(input.value.len(), "byte"))));
         let output = self.output_to.as_ref();
         with.extend(output.map(|path| format!("output to {}", path.display())));
         let mut shown = self.shown();
@@ -111,6 +114,25 @@ impl Run {
             shown.push_str(&format!("  ({})", with.join(", ")));
         }
         vec![self.place.describe(&shown)]
+    }
+
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        let shown = |texts: &[Text]| texts.iter().map(|text| text.shown().to_owned()).collect();
+        let line = match &self.what {
+            What::Shell(text) => Line::Shell(text.shown().to_owned()),
+            What::Argv(argv) => Line::Argv(shown(argv)),
+            What::Script { name, args, .. } => Line::Script {
+                name: name.clone(),
+                args: shown(args),
+            },
+        };
+        vec![Deed::Command {
+            host: self.place.name.clone(),
+            line,
+            cwd: self.cwd.clone(),
+            env: self.modifiers.shown_env(),
+            input: self.input.as_ref().map(|input| input.shown().to_owned()),
+        }]
     }
 
     pub(super) async fn execute(self, cx: &StepContext) -> Performed {
@@ -183,6 +205,10 @@ fn spliced(argv: &Field) -> Result<Vec<Text>, StepError> {
 impl Request for Run {
     fn describe(&self) -> Vec<String> {
         Self::describe(self)
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        Self::deeds(self)
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

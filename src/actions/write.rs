@@ -12,11 +12,14 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::exec::{Prepared, quietly, stopped};
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Text};
 use super::place::Place;
-use super::{Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths};
+use super::{
+    Deed, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
+};
 use crate::diagnostic::plural;
 use crate::image::Sha256;
+use crate::recipe::secret::HIDDEN;
 use crate::recipe::template::{Style, Template};
 use crate::recipe::{ErrorKind, Value};
 use crate::transport::Ended;
@@ -58,6 +61,8 @@ struct Write {
     here: Option<PathBuf>,
     shown: String,
     bytes: Bytes,
+    /// Whether something secret went into the bytes.
+    secret: bool,
     mode: u32,
     parents: bool,
     sudo: bool,
@@ -68,10 +73,10 @@ pub(super) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
     let place = Place::of(cx)?;
     let field = fields.need("path")?;
     let path = field.path_text()?;
-    let bytes = if let Some(content) = fields.get("content") {
-        Bytes::from(content.text()?.value)
+    let content = if let Some(content) = fields.get("content") {
+        content.text()?
     } else if let Some(asset) = fields.get("asset") {
-        Bytes::from(cx.lab.asset(&asset.text()?.value)?.to_string())
+        Text::plain(&*cx.lab.asset(&asset.text()?.value)?)
     } else {
         let name = fields.need("template")?.text()?.value;
         let template = Template {
@@ -82,8 +87,7 @@ pub(super) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
         let rendered = template
             .render(cx.context)
             .map_err(|error| StepError::input(format!("`{name}`: {}", error.message)))?;
-        let text = Field::from_value(&name, rendered.value, rendered.secret).text()?;
-        Bytes::from(text.value)
+        Field::from_value(&name, rendered.value, rendered.secret).text()?
     };
     Ok(Box::new(Write {
         here: place
@@ -93,7 +97,8 @@ pub(super) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
         place,
         shown: field.text()?.shown().to_owned(),
         path,
-        bytes,
+        secret: content.secret,
+        bytes: Bytes::from(content.value),
         mode: fields.get("mode").map_or(Ok(0o644), mode)?,
         parents: fields.boolean("parents", false)?,
         sudo: fields.boolean("sudo", false)?,
@@ -224,6 +229,20 @@ impl Request for Write {
             self.mode
         );
         vec![self.place.describe(&shown)]
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        let content = if self.secret {
+            HIDDEN.into()
+        } else {
+            String::from_utf8_lossy(&self.bytes)
+        };
+        vec![Deed::File {
+            host: self.place.name.clone(),
+            path: self.shown.clone(),
+            mode: format!("{:04o}", self.mode),
+            content: content.into_owned(),
+        }]
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

@@ -12,10 +12,12 @@ mod findings;
 mod graph;
 mod list;
 mod output;
+mod plan;
 mod recipes;
 mod run;
 mod schema;
 mod show;
+mod stage;
 mod test;
 
 use std::ffi::OsString;
@@ -67,6 +69,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Plan(plan::Plan),
     Check(check::Check),
     Explore(explore::Explore),
     Test(test::Test),
@@ -110,6 +113,7 @@ where
     let mut streams = Streams::new(cli.global.color);
     match cli.command {
         Command::Run(run) => run.run(&cli.global, &mut streams, children),
+        Command::Plan(plan) => plan.run(&cli.global, &mut streams),
         Command::Check(check) => check.run(&cli.global, &mut streams),
         Command::Explore(explore) => explore.run(&cli.global, &mut streams),
         Command::Test(test) => test.run(&cli.global, &mut streams),

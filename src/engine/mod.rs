@@ -34,7 +34,7 @@ mod summary;
 
 pub use identity::fresh_seed;
 pub use names::signal_name;
-pub use planned::{Plan, Planned, plan};
+pub use planned::{Forgiven, Plan, Planned, StateRules, StepRules, Tries, plan};
 pub use prepare::{Inputs, Refused, RunRequest};
 pub use record::{Failure, NamedStep, Record, Then, What, millis, outcome_word, utc};
 pub use run::run;

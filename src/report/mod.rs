@@ -25,7 +25,7 @@ pub use console::{Console, Look};
 pub use failure::Story;
 pub use jsonl::JsonLines;
 pub use outcome::{FILE_NAME, Outcome, VERSION, retry_elsewhere, verdict_word};
-pub use plan::plan_text;
+pub use plan::{plan_json, plan_text};
 pub use writer::{To, Writer};
 
 use crate::engine::{Opening, Record, RunReport, Saying, Sink};

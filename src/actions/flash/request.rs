@@ -20,7 +20,7 @@ use crate::actions::fields::{Field, Fields};
 use crate::actions::note::Note;
 use crate::actions::place::Place;
 use crate::actions::{
-    Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
+    Deed, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };
 use crate::image::{
     Copied, CopyError, Format, LocalSink, Options, Sink, Source, Verified, copy, pipe,
@@ -43,6 +43,15 @@ enum Target {
     Path(String),
     /// The medium of this mux, which has not said yet where that is.
     MediaOf(String),
+}
+
+impl Target {
+    fn shown(&self) -> String {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::MediaOf(gear) => format!("‹the medium of {gear}›"),
+        }
+    }
 }
 
 pub(in crate::actions) fn plan(cx: &PlanContext) -> Result<Box<dyn Request>, StepError> {
@@ -114,10 +123,7 @@ fn target(cx: &PlanContext, fields: &Fields) -> Result<(Place, Target), StepErro
 
 impl Request for Flash {
     fn describe(&self) -> Vec<String> {
-        let target = match &self.target {
-            Target::Path(path) => path.clone(),
-            Target::MediaOf(gear) => format!("‹the medium of {gear}›"),
-        };
+        let target = self.target.shown();
         let write = if self.place.is_local() {
             format!("write {target}")
         } else {
@@ -138,6 +144,19 @@ impl Request for Flash {
             );
         }
         lines
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        vec![Deed::Image {
+            image: match &self.origin {
+                Origin::Url(remote) => remote.shown_url().to_owned(),
+                Origin::File(path) => path.display().to_string(),
+            },
+            host: self.place.name.clone(),
+            device: self.target.shown(),
+            verify: self.options.verify,
+            sha256: self.options.sha256.map(|sha256| sha256.to_string()),
+        }]
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use self::probe::{Probe, Seen};
 use super::fields::{Field, Fields};
 use super::{
-    Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext, StepError,
+    Deed, Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext,
+    StepError,
 };
 use crate::recipe::model::{Step, TreeKind};
 use crate::recipe::template::{Context, Expr};
@@ -215,6 +216,10 @@ impl Request for Wait {
             shown.push(format!("until {}", until.text));
         }
         shown
+    }
+
+    fn deeds(&self) -> Vec<Deed> {
+        self.probe.deeds()
     }
 
     fn perform(self: Box<Self>, cx: StepContext) -> Performing {

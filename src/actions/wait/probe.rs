@@ -14,7 +14,7 @@ use crate::actions::http::Exchange;
 use crate::actions::lab::verdict_of;
 use crate::actions::place::Place;
 use crate::actions::run::Run;
-use crate::actions::{Output, PlanContext, StepContext, StepError};
+use crate::actions::{Deed, Output, PlanContext, StepContext, StepError};
 use crate::recipe::{ErrorKind, Verdict, duration};
 use crate::transport::{FaultKind, Host, PingMethod, SshHost, probe};
 
@@ -132,7 +132,7 @@ impl Probe {
                 true => format!("{} to be gone", address.shown()),
                 false => format!("{} to answer pings", address.shown()),
             },
-            Self::Http { exchange, .. } => exchange.first_line().to_owned(),
+            Self::Http { exchange, .. } => exchange.first_line(),
             Self::Run(run) => format!(
                 "`{}`",
                 crate::actions::exec::brief(&run.describe().join(" "))
@@ -149,6 +149,14 @@ impl Probe {
         match self {
             Self::Http { exchange, .. } => exchange.describe(),
             Self::Run(run) => run.describe(),
+            Self::Ssh(_) | Self::Tcp { .. } | Self::Ping { .. } | Self::Steps(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        match self {
+            Self::Http { exchange, .. } => exchange.deeds(),
+            Self::Run(run) => run.deeds(),
             Self::Ssh(_) | Self::Tcp { .. } | Self::Ping { .. } | Self::Steps(_) => Vec::new(),
         }
     }

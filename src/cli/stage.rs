@@ -1,0 +1,238 @@
+//! A stage of a recipe with a board's config and a job's data, as `run` and `plan` take it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::output::Streams;
+use super::{Children, recipes};
+use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
+use crate::engine::{Inputs, RunRequest, Signals};
+use crate::recipe::Verdict;
+use crate::recipe::inputs::{Bound, bind};
+use crate::recipe::library::Library;
+use crate::recipe::model::Recipe;
+use crate::transport::{Local, SshKeys};
+
+/// Device configs and job data are read up to this size; real ones have a few kilobytes.
+const LARGEST_INPUT: u64 = 16 << 20;
+
+/// What is to be run, and on which board.
+#[derive(Debug, Args)]
+pub(super) struct StageArgs {
+    /// A recipe's name, or the path of its file
+    pub(super) recipe: String,
+    /// The stage: provision, firmware_update, runtest, allocate, reserve or cleanup
+    #[arg(long, default_value = "provision", value_name = "STAGE")]
+    pub(super) stage: String,
+    /// The board's config (YAML); without it the config is empty
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The job data (JSON) [default: testflinger.json in the run directory, if it is there]
+    #[arg(short = 'j', long = "job", value_name = "FILE")]
+    job: Option<PathBuf>,
+    /// Where the run's files go [default: the working directory]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
+    pub(super) run_dir: PathBuf,
+}
+
+/// Stages that succeed at once where a recipe does not have them; each is an extra of a job.
+const OPTIONAL_STAGES: [&str; 2] = ["allocate", "cleanup"];
+
+/// All stages that a recipe can have.
+const STAGES: [&str; 6] = [
+    "provision",
+    "firmware_update",
+    "runtest",
+    "allocate",
+    "reserve",
+    "cleanup",
+];
+
+impl StageArgs {
+    /// Recipe and inputs, all that is wrong with them said; `None`: there is nothing to run, which was
+    /// said too.
+    pub(super) fn ready(
+        &self,
+        library: &Library,
+        streams: &mut Streams,
+    ) -> Result<Option<(Recipe, Bound)>, Refusal> {
+        let recipe = recipes::usable(library, &self.recipe, streams).map_err(Refusal::infra)?;
+        if !recipe.stages.contains_key(&self.stage) {
+            return self.without_stage(&recipe, streams);
+        }
+        if recipe.library {
+            return Err(Refusal::infra(format!(
+                "{} is a library: other recipes extend it",
+                self.recipe
+            )));
+        }
+        let mut missing = Findings::default();
+        let device = self
+            .config
+            .as_deref()
+            .and_then(|path| read(path, &mut missing));
+        let job = match &self.job {
+            Some(path) => read(path, &mut missing),
+            None => {
+                let path = self.run_dir.join("testflinger.json");
+                path.exists().then(|| read(&path, &mut missing)).flatten()
+            }
+        };
+        let binding = bind(&recipe, &self.stage, device, job, Some(&self.run_dir));
+        recipes::say(&Sources::default(), &missing, streams);
+        recipes::say(&binding.sources, &binding.findings, streams);
+        let all = Findings([missing.0, binding.findings.0].concat());
+        if all.has_errors() {
+            return Err(Refusal {
+                verdict: Verdict::Job,
+                reason: recipes::first_error(&all),
+            });
+        }
+        Ok(Some((recipe, binding.bound)))
+    }
+
+    fn without_stage(
+        &self,
+        recipe: &Recipe,
+        streams: &mut Streams,
+    ) -> Result<Option<(Recipe, Bound)>, Refusal> {
+        if OPTIONAL_STAGES.contains(&self.stage.as_str()) {
+            streams.err(&format!(
+                "tf-engine: {} has no stage `{}`: nothing to do\n",
+                self.recipe, self.stage
+            ));
+            return Ok(None);
+        }
+        if !STAGES.contains(&self.stage.as_str()) {
+            return Err(Refusal::infra(format!(
+                "there is no stage `{}`: stages are {}",
+                self.stage,
+                STAGES.join(", ")
+            )));
+        }
+        let own: Vec<&str> = recipe.stages.keys().map(String::as_str).collect();
+        Err(Refusal::infra(format!(
+            "the recipe {} has no stage `{}`; it has {}",
+            self.recipe,
+            self.stage,
+            own.join(", ")
+        )))
+    }
+
+    /// The request of a run, or of a plan.
+    pub(super) fn request(
+        &self,
+        (recipe, bound): (Recipe, Bound),
+        library: &Library,
+        children: Children,
+        seed: u64,
+        signals: Signals,
+    ) -> Result<RunRequest, Refusal> {
+        let assets = recipes::seen_from(library, &self.recipe);
+        let run_dir = std::path::absolute(&self.run_dir).map_err(|error| {
+            Refusal::infra(format!(
+                "the run directory {}: {error}",
+                self.run_dir.display()
+            ))
+        })?;
+        let local = match children {
+            Children::Ours => Local::sole(&run_dir),
+            Children::Shared => Local::new(&run_dir),
+        };
+        let own = |bound: &Bound| Inputs {
+            device: bound.device.clone(),
+            job: bound.job.clone(),
+            secrets: bound.secrets.clone(),
+        };
+        let mut inputs = HashMap::from([(None, own(&bound))]);
+        for (name, import) in &bound.imports {
+            inputs.insert(Some(name.clone()), own(import));
+        }
+        Ok(RunRequest {
+            recipe: Arc::new(recipe),
+            stage: self.stage.clone(),
+            inputs,
+            documents: (bound.device_document, bound.job_document),
+            run_dir,
+            assets: Arc::new(move |name: &str| assets.asset(name).map(Arc::from)),
+            local: Arc::new(local),
+            keys: Arc::new(SshKeys::from_environment(|name| std::env::var_os(name))),
+            env: environment(),
+            seed,
+            signals,
+        })
+    }
+}
+
+/// Why nothing was begun, and whose fault that is.
+pub(super) struct Refusal {
+    pub(super) verdict: Verdict,
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    pub(super) fn infra(reason: String) -> Self {
+        Self {
+            verdict: Verdict::Infra,
+            reason,
+        }
+    }
+}
+
+/// What a run's work goes on in.
+pub(super) fn runtime() -> Result<Runtime, Refusal> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal::infra(format!("no runtime can be started: {error}")))
+}
+
+/// The engine's environment; what is not UTF-8 is left out.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A regular file of bounded size, as UTF-8.
+fn read(path: &Path, findings: &mut Findings) -> Option<SourceFile> {
+    let name = path.display().to_string();
+    match read_text(path) {
+        Ok(text) => Some(SourceFile { name, text }),
+        Err(why) => {
+            findings.push(Finding::new(
+                Code::Unreadable,
+                None,
+                format!("`{name}` can't be read: {why}"),
+            ));
+            None
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let kind = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !kind.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(LARGEST_INPUT + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST_INPUT {
+        return Err(format!("it is larger than {} MiB", LARGEST_INPUT >> 20));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
