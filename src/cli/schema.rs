@@ -7,10 +7,10 @@ use super::output::Streams;
 use super::{Exit, Global, recipes};
 use crate::recipe::schema::{self, Document};
 
-/// Print the JSON Schema of recipes, or of the data that a recipe reads
+/// Print the JSON Schema of recipes or scenario files, or of the data that a recipe reads
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// `recipe`; with --device or --job a recipe's name or file
+    /// `recipe` or `scenario`; with --device or --job a recipe's name or file
     #[arg(default_value = "recipe")]
     what: String,
     /// The schema of the recipe's device config
@@ -37,9 +37,10 @@ impl Schema {
     fn of_the_language(&self, streams: &mut Streams) -> Exit {
         match self.what.as_str() {
             "recipe" => print(&schema::recipe(), streams),
+            "scenario" => print(&schema::scenarios(), streams),
             what => {
                 streams.err(&format!(
-                    "tf-engine: there is no schema of {what}: write `recipe`, or a recipe with --device or --job\n"
+                    "tf-engine: there is no schema of {what}: write `recipe` or `scenario`, or a recipe with --device or --job\n"
                 ));
                 Exit::Rejected
             }

@@ -11,7 +11,7 @@ use tf_engine::recipe::inputs::bind;
 use tf_engine::recipe::library::Library;
 use tf_engine::recipe::load::load;
 use tf_engine::recipe::model::Recipe;
-use tf_engine::recipe::schema::{Document, data, recipe};
+use tf_engine::recipe::schema::{Document, data, recipe, scenarios};
 use tf_engine::recipe::yaml::{Dialect, read};
 
 fn validator(schema: &Value) -> Validator {
@@ -81,6 +81,7 @@ fn current(name: &str, schema: &Value) {
 #[test]
 fn the_files_are_current() {
     current("recipe", &recipe());
+    current("scenario", &scenarios());
 }
 
 #[test]
@@ -101,6 +102,21 @@ fn every_good_recipe_is_valid() {
             takes(&validator, path, &text);
         }
     }
+}
+
+#[test]
+fn every_shipped_scenario_is_valid() {
+    let validator = validator(&scenarios());
+    for entry in std::fs::read_dir("recipes").expect("the recipes") {
+        let path = entry.expect("a file").path();
+        if path.to_string_lossy().ends_with(".test.yaml") {
+            let text = std::fs::read_to_string(&path).expect("scenarios");
+            takes(&validator, &path.to_string_lossy(), &text);
+        }
+    }
+    let text = "recipe: x\nscenarios:\n  bad:\n    steps: { boot: [ok, oops] }\n";
+    let found = errors(&validator, &value(text));
+    assert_eq!(found.len(), 1, "{found:#?}");
 }
 
 /// Codes of bad recipes that a schema sees too; it can't see the others.

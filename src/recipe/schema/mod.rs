@@ -1,5 +1,5 @@
-//! JSON Schemas (2020-12) of recipes, and of the device config and job data that a recipe reads, for
-//! editors.
+//! JSON Schemas (2020-12) of recipes and scenario files, and of the device config and job data that
+//! a recipe reads, for editors.
 //!
 //! Everything is made from the vocabulary's tables, which the loader reads by too. A schema knows
 //! shapes, types, words and defaults; names, targets, cycles and expressions are `check`'s. A state
@@ -12,6 +12,7 @@
 mod data;
 mod part;
 mod recipe;
+mod scenario;
 mod shape;
 mod step;
 
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 pub use data::{Document, data};
 pub use recipe::recipe;
+pub use scenario::scenarios;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 

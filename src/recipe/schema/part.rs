@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::scenario::try_kinds;
 use super::shape::{NAME, or_null, shape};
 use super::{described, of, with_default};
 use crate::recipe::vocabulary::key::{Key, List, Takes};
-use crate::recipe::vocabulary::{ACTIONS, keys};
+use crate::recipe::vocabulary::{ACTIONS, keys, scenario};
 use crate::recipe::{GearKind, Verdict, model::InputType};
 
 /// A map with these keys and no others.
@@ -133,6 +134,31 @@ pub(super) fn takes(takes: &Takes, literal: bool) -> Value {
             number
         }
         Takes::Bound => json!({ "type": ["number", "string"] }),
+        Takes::Data => json!({ "type": "object" }),
+        Takes::Scenarios => json!({
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": of("scenario"),
+        }),
+        Takes::Outcomes => json!({ "type": "object", "additionalProperties": of("outcomes") }),
+        Takes::Signals => json!({
+            "if": { "type": "array" },
+            "then": { "items": of("signal") },
+            "else": of("signal"),
+        }),
+        Takes::Expectations => map(scenario::EXPECT),
+        Takes::Commands => map(scenario::COMMANDS),
+        Takes::Took => json!({
+            "if": { "type": "object" },
+            "then": map(scenario::TOOK),
+            "else": of("duration"),
+        }),
+        Takes::TryError => json!({ "enum": try_kinds() }),
+        Takes::AnyVerdict => {
+            let mut words = vec!["ok", "cancelled"];
+            words.extend(Verdict::IN_RECIPES.iter().map(|(word, _)| *word));
+            json!({ "enum": words })
+        }
         Takes::Action => {
             let actions: Vec<&str> = ACTIONS.iter().map(|action| action.name).collect();
             json!({ "enum": actions })

@@ -89,6 +89,24 @@ pub enum Takes {
     Bound,
     /// An action's name, literal.
     Action,
+    /// A map of any data.
+    Data,
+    /// Scenarios by name.
+    Scenarios,
+    /// Outcomes of tries by the name of their step, each one or a list.
+    Outcomes,
+    /// A map of [`SIGNAL`](super::scenario::SIGNAL), or a list of these.
+    Signals,
+    /// A map of [`EXPECT`](super::scenario::EXPECT).
+    Expectations,
+    /// A map of [`COMMANDS`](super::scenario::COMMANDS).
+    Commands,
+    /// A duration, or a map of [`TOOK`](super::scenario::TOOK).
+    Took,
+    /// A kind of error that a try can end with.
+    TryError,
+    /// Whose fault it is, or that it is nobody's.
+    AnyVerdict,
 }
 
 /// Lists of steps, which differ in the actions that they hold.

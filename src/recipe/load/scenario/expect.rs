@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::diagnostic::{Code, Finding, Spanned};
 use crate::recipe::load::cx::Cx;
 use crate::recipe::scenario::{Commands, Expect, Pattern, Took};
+use crate::recipe::vocabulary::key::names;
+use crate::recipe::vocabulary::scenario;
 use crate::recipe::yaml::{Kind, Node};
 use crate::recipe::{Verdict, duration};
 
-const EXPECT: &[&str] = &[
-    "exit", "verdict", "reason", "path", "never", "commands", "duration",
-];
-
-const COMMANDS: &[&str] = &["exactly", "in_order", "any_order", "never"];
+const EXPECT: &[&str] = &names::<{ scenario::EXPECT.len() }>(scenario::EXPECT);
+const COMMANDS: &[&str] = &names::<{ scenario::COMMANDS.len() }>(scenario::COMMANDS);
+const TOOK: &[&str] = &names::<{ scenario::TOOK.len() }>(scenario::TOOK);
 
 impl Cx<'_> {
     pub(super) fn expectations(&mut self, node: &Node) -> Option<Expect> {
@@ -114,7 +114,7 @@ impl Cx<'_> {
                 at_most: exact,
             });
         }
-        self.known_keys(node, "`duration`", &["at_least", "at_most"], |_| None);
+        self.known_keys(node, "`duration`", TOOK, |_| None);
         let mut bound = |key: &str, default: Duration| match node.get(key) {
             Some(node) => self.fixed_duration(key, node),
             None => Some(default),

@@ -10,25 +10,14 @@ use crate::recipe::library::Library;
 use crate::recipe::model::Templated;
 use crate::recipe::scenario::{Runs, Scenario, ScenarioFile, Sent, SignalAt};
 use crate::recipe::template::Style;
+use crate::recipe::vocabulary::key::names;
 use crate::recipe::vocabulary::keys::STAGES;
+use crate::recipe::vocabulary::scenario;
 use crate::recipe::yaml::{Dialect, Key, Kind, Node, read};
 
-/// Keys of the file.
-const FILE: &[&str] = &["recipe", "device", "job", "env", "scenarios"];
-
-/// Keys of a scenario.
-const SCENARIO: &[&str] = &[
-    "summary",
-    "stage",
-    "procedure",
-    "with",
-    "device",
-    "job",
-    "env",
-    "steps",
-    "signal",
-    "expect",
-];
+const FILE: &[&str] = &names::<{ scenario::FILE.len() }>(scenario::FILE);
+const SCENARIO: &[&str] = &names::<{ scenario::SCENARIO.len() }>(scenario::SCENARIO);
+const SIGNAL: &[&str] = &names::<{ scenario::SIGNAL.len() }>(scenario::SIGNAL);
 
 /// Reads a scenario file that is among the sources, as far as it can be read.
 pub fn read_scenarios(
@@ -235,12 +224,7 @@ impl Cx<'_> {
         if !self.is_map("signal", node) {
             return None;
         }
-        self.known_keys(
-            node,
-            "`signal`",
-            &["during", "try", "after", "send"],
-            |_| None,
-        );
+        self.known_keys(node, "`signal`", SIGNAL, |_| None);
         let during = self.required(node, "during", "`signal`", node.span);
         let during = during.and_then(|at| {
             let text = self.literal("during", at, "a step")?;
