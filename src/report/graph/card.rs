@@ -1,13 +1,13 @@
 //! What is written in a state's box, and how much room it takes.
 
-use super::measure::{columns, shorten, width, wrap};
-use super::model::{Graph, Kind, Node, StepLine, Why};
+use super::measure::{COLUMN, Font, extent, pixels, shorten, wrap};
+use super::model::{Goal, Graph, Kind, Node, StepLine, Why};
 use super::xml::one_line;
 
-/// Columns of a name, of a text in small print, of a target's name in a row.
-const NAME_COLUMNS: usize = 40;
-const SMALL_COLUMNS: usize = 54;
-const TARGET_COLUMNS: usize = 26;
+/// The extent of a name, of a text in small print, of a target's name in a row.
+const NAME_ROOM: i32 = 40 * COLUMN;
+const SMALL_ROOM: i32 = 54 * COLUMN;
+const TARGET_ROOM: i32 = 26 * COLUMN;
 /// Lines of a summary, and of a list of steps.
 const SUMMARY_LINES: usize = 2;
 const STEP_LINES: usize = 4;
@@ -50,11 +50,62 @@ pub(super) struct Line {
 
 /// Text in one style.
 pub(super) struct Span {
-    /// A class of the picture's style sheet.
-    pub(super) class: &'static str,
+    pub(super) tone: Tone,
     pub(super) text: String,
     /// The state that it refers to.
     pub(super) link: Option<usize>,
+}
+
+/// What a text is, which decides how it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Name,
+    Summary,
+    Step,
+    /// The name of a list of steps.
+    List,
+    /// Bounds, arrows, asides.
+    Aside,
+    Guard,
+    Target,
+    Catch,
+    Retry,
+    Recovery,
+    /// How often the marked run came here.
+    Taken,
+}
+
+impl Tone {
+    /// The class in the picture's style sheet.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Name => "n",
+            Self::Summary => "p",
+            Self::Step => "s",
+            Self::List => "k",
+            Self::Aside => "m",
+            Self::Guard => "c",
+            Self::Target => "t",
+            Self::Catch => "ca",
+            Self::Retry => "re",
+            Self::Recovery => "rec",
+            Self::Taken => "on",
+        }
+    }
+
+    fn font(self) -> Font {
+        match self {
+            Self::Summary => Font::Prose,
+            _ => Font::Mono,
+        }
+    }
+
+    fn size(self) -> i32 {
+        match self {
+            Self::Name => NAME_SIZE,
+            _ => SMALL_SIZE,
+        }
+    }
 }
 
 /// The row of an edge.
@@ -66,9 +117,9 @@ pub(super) struct Port {
 }
 
 impl Span {
-    fn new(class: &'static str, text: impl Into<String>) -> Self {
+    fn new(tone: Tone, text: impl Into<String>) -> Self {
         Self {
-            class,
+            tone,
             text: text.into(),
             link: None,
         }
@@ -86,24 +137,20 @@ impl Line {
     }
 
     fn width(&self) -> i32 {
-        let size = if self.height == NAME_HEIGHT {
-            NAME_SIZE
-        } else {
-            SMALL_SIZE
-        };
         let right = match self.right[..] {
             [] => 0,
-            [..] => APART + spans_width(&self.right, SMALL_SIZE),
+            [..] => APART + width(&self.right),
         };
-        self.indent + spans_width(&self.left, size) + right
+        self.indent + width(&self.left) + right
     }
 }
 
-fn spans_width(spans: &[Span], size: i32) -> i32 {
-    width(spans.iter().map(|span| columns(&span.text)).sum(), size)
+fn width(spans: &[Span]) -> i32 {
+    let width = |span: &Span| pixels(extent(&span.text, span.tone.font()), span.tone.size());
+    spans.iter().map(width).sum()
 }
 
-/// The card of every state; `edges` are the numbers of those that leave each.
+/// The card of every state.
 pub(super) fn cards(graph: &Graph) -> Vec<Card> {
     let mut ports: Vec<Vec<Port>> = graph.nodes.iter().map(|_| Vec::new()).collect();
     for edge in 0..graph.edges.len() {
@@ -120,20 +167,16 @@ pub(super) fn cards(graph: &Graph) -> Vec<Card> {
 fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
     let mut head = vec![name(graph, at, node)];
     if let Some(summary) = &node.summary {
-        let lines = wrap(&one_line(summary), SMALL_COLUMNS, SUMMARY_LINES);
+        let lines = wrap(&one_line(summary), SMALL_ROOM, SUMMARY_LINES, Font::Prose);
         head.extend(
             lines
                 .into_iter()
-                .map(|line| Line::small(vec![Span::new("p", line)])),
+                .map(|line| Line::small(vec![Span::new(Tone::Summary, line)])),
         );
     }
-    for condition in &node.conditions {
-        let text = shorten(&one_line(condition), SMALL_COLUMNS);
-        head.push(Line::small(vec![Span::new("c", text)]));
-    }
-    if let Some(ending) = &node.ending {
-        let text = shorten(&one_line(ending), SMALL_COLUMNS);
-        head.push(Line::small(vec![Span::new("c", text)]));
+    for condition in node.conditions.iter().chain(&node.ending) {
+        let text = shorten(&one_line(condition), SMALL_ROOM, Font::Mono);
+        head.push(Line::small(vec![Span::new(Tone::Guard, text)]));
     }
     let list = if node.kind == Kind::Scope {
         "enter"
@@ -144,9 +187,7 @@ fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
     head.extend(steps("between tries", &node.between));
     let foot = steps("exit", &node.exit);
     let lines = head.iter().chain(&foot).map(Line::width);
-    let rows = ports
-        .iter()
-        .map(|port| spans_width(&port.spans, SMALL_SIZE));
+    let rows = ports.iter().map(|port| width(&port.spans));
     let text = lines.chain(rows).max().unwrap_or(0);
     let round = if matches!(node.kind, Kind::End(_)) {
         2 * PAD
@@ -165,20 +206,23 @@ fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
 fn name(graph: &Graph, at: usize, node: &Node) -> Line {
     let mut right = Vec::new();
     if node.taken > 1 {
-        right.push(Span::new("on", format!("{}× here", node.taken)));
+        right.push(Span::new(Tone::Taken, format!("{}× here", node.taken)));
     }
     if node.recovery {
-        right.push(Span::new("rec", "recovery"));
+        right.push(Span::new(Tone::Recovery, "recovery"));
     }
     if !node.bounds.is_empty() {
-        let bounds = shorten(&one_line(&node.bounds.join(", ")), TARGET_COLUMNS);
-        right.push(Span::new("m", bounds));
+        let bounds = shorten(&one_line(&node.bounds.join(", ")), TARGET_ROOM, Font::Mono);
+        right.push(Span::new(Tone::Aside, bounds));
     }
     for at in (1..right.len()).rev() {
-        right.insert(at, Span::new("m", " · "));
+        right.insert(at, Span::new(Tone::Aside, " · "));
     }
     Line {
-        left: vec![Span::new("n", shorten(&graph.heading(at), NAME_COLUMNS))],
+        left: vec![Span::new(
+            Tone::Name,
+            shorten(&graph.heading(at), NAME_ROOM, Font::Mono),
+        )],
         right,
         height: NAME_HEIGHT,
         indent: if node.kind == Kind::Choice { MARK } else { 0 },
@@ -192,31 +236,58 @@ fn steps(list: &'static str, steps: &[StepLine]) -> Vec<Line> {
     } else {
         steps.len()
     };
-    let indent = width(columns(list) + usize::from(!list.is_empty()), SMALL_SIZE);
-    let room = SMALL_COLUMNS - columns(list);
+    let title = if list.is_empty() {
+        String::new()
+    } else {
+        format!("{list} ")
+    };
+    let taken = extent(&title, Font::Mono);
+    let indent = pixels(taken, SMALL_SIZE);
     let mut lines: Vec<Line> = steps[..shown]
         .iter()
         .map(|step| {
-            let mut line = Line::small(vec![Span {
-                class: "s",
-                text: shorten(&one_line(&step.text), room),
-                link: step.calls,
-            }]);
+            let mut line = Line::small(self::step(step, SMALL_ROOM - taken));
             line.indent = indent;
             line
         })
         .collect();
     if steps.len() > shown {
         let more = format!("+ {} more steps", steps.len() - shown);
-        let mut line = Line::small(vec![Span::new("m", more)]);
+        let mut line = Line::small(vec![Span::new(Tone::Aside, more)]);
         line.indent = indent;
         lines.push(line);
     }
     if let Some(first) = lines.first_mut().filter(|_| !list.is_empty()) {
-        first.left.insert(0, Span::new("k", format!("{list} ")));
+        first.left.insert(0, Span::new(Tone::List, title));
         first.indent = 0;
     }
     lines
+}
+
+/// A step in so much room; what is cut is never a modifier.
+fn step(step: &StepLine, room: i32) -> Vec<Span> {
+    let mut asides = Vec::new();
+    if step.conditional {
+        asides.push(Span::new(Tone::Aside, " (if…)"));
+    }
+    if let Some(tries) = &step.tries {
+        asides.push(Span::new(Tone::Aside, format!(", {}", one_line(tries))));
+    }
+    if step.recovery {
+        asides.push(Span::new(Tone::Aside, ", "));
+        asides.push(Span::new(Tone::Recovery, "recovery"));
+    }
+    let taken: i32 = asides
+        .iter()
+        .map(|span| extent(&span.text, Font::Mono))
+        .sum();
+    let mut spans = vec![Span {
+        tone: Tone::Step,
+        text: shorten(&one_line(&step.text), room - taken, Font::Mono),
+        link: step.calls,
+    }];
+    spans.append(&mut asides);
+    spans
 }
 
 /// The row of an edge; what leads straight down without a condition needs none.
@@ -225,32 +296,32 @@ fn port(graph: &Graph, at: usize) -> Option<Port> {
     if edge.why == Why::Initial || (edge.straight && edge.label.is_empty()) {
         return None;
     }
-    let target = shorten(graph.goal_name(edge.to), TARGET_COLUMNS);
-    let room = SMALL_COLUMNS - columns(&target) - 4;
-    let label = shorten(&one_line(&edge.label), room);
-    let class = match edge.why {
-        Why::Initial | Why::Next => "c",
-        Why::Catch => "ca",
-        Why::Retry => "re",
+    let target = shorten(graph.goal_name(edge.to), TARGET_ROOM, Font::Mono);
+    let room = SMALL_ROOM - extent(&target, Font::Mono) - 4 * COLUMN;
+    let label = shorten(&one_line(&edge.label), room, Font::Mono);
+    let tone = match edge.why {
+        Why::Initial | Why::Next => Tone::Guard,
+        Why::Catch => Tone::Catch,
+        Why::Retry => Tone::Retry,
     };
     let mut spans = Vec::new();
     if !label.is_empty() {
-        spans.push(Span::new(class, label));
+        spans.push(Span::new(tone, label));
     }
     if edge.why != Why::Retry {
         let arrow = if edge.straight { " ↓ " } else { " → " };
-        spans.push(Span::new("m", arrow));
+        spans.push(Span::new(Tone::Aside, arrow));
         spans.push(Span {
-            class: "t",
+            tone: Tone::Target,
             text: target,
             link: match edge.to {
-                super::model::Goal::Node(node) => Some(node),
-                super::model::Goal::Done(_) => None,
+                Goal::Node(node) => Some(node),
+                Goal::Done(_) => None,
             },
         });
     }
     if edge.taken > 1 && !edge.straight {
-        spans.push(Span::new("on", format!(" {}×", edge.taken)));
+        spans.push(Span::new(Tone::Taken, format!(" {}×", edge.taken)));
     }
     Some(Port {
         edge: at,

@@ -6,15 +6,15 @@
 use std::fmt::Write as _;
 
 use super::card::{Card, Line, cards};
-use super::measure::shorten;
+use super::measure::{COLUMN, Font, shorten};
 use super::model::{Edge, Goal, Graph, Kind, Why};
 use super::svg::rescues;
 use super::tooltip;
 use super::xml::one_line;
 use crate::recipe::model::EndKind;
 
-/// Columns of an edge's label.
-const LABEL_COLUMNS: usize = 40;
+/// The extent of an edge's label.
+const LABEL_ROOM: i32 = 40 * COLUMN;
 
 /// What every picture begins with.
 const HEAD: &str = r##"  compound=true
@@ -175,7 +175,7 @@ impl File<'_> {
             Why::Catch => r##" color="#d1580d" fontcolor="#a3410a""##,
             Why::Retry => r##" color="#8250df" fontcolor="#7340c4" style=dashed"##,
         });
-        let mut label = shorten(&one_line(&edge.label), LABEL_COLUMNS);
+        let mut label = shorten(&one_line(&edge.label), LABEL_ROOM, Font::Mono);
         if edge.taken > 0 {
             let _ = write!(more, r#" color="{TAKEN}" penwidth=2.5"#);
         }

@@ -1,10 +1,11 @@
 //! Steps, guards and bounds in a few words.
 
 use super::model::StepLine;
-use crate::recipe::KindSet;
+use crate::recipe::duration::{of_value, print};
 use crate::recipe::model::{
     Body, EndKind, Items, Map, Retry, State, Step, StepTimeout, Templated, Tree, TreeKind,
 };
+use crate::recipe::{KindSet, Value};
 use crate::report::show;
 
 /// A step: its action and what it is mostly about.
@@ -15,15 +16,14 @@ pub(super) fn step(step: &Step, calls: Option<usize>) -> StepLine {
     } else if step.name != action {
         step.name.clone()
     } else {
-        about(&step.params, step.action.short)
+        about(action, &step.params, step.action.short)
     };
-    let mut text = format!("{action} {}", about.trim()).trim_end().to_owned();
+    let text = format!("{action} {}", about.trim()).trim_end().to_owned();
     let mut long = text.clone();
     if let Some(host) = step.host.as_ref().filter(|host| host.value != "local") {
         long.push_str(&format!(", on {}", host.value));
     }
     if let Some(when) = &step.when {
-        text.push_str(" (if…)");
         long.push_str(&format!(", if {}", when.text));
     }
     if let Some(items) = &step.for_each {
@@ -39,41 +39,74 @@ pub(super) fn step(step: &Step, calls: Option<usize>) -> StepLine {
             long.push_str(&format!(", at most {bound} a line"));
         }
     }
-    if let Some(retry) = &step.retry {
-        let tries = self::retry(retry);
-        text.push_str(&format!(", {tries}"));
+    let tries = step.retry.as_ref().map(retry);
+    if let Some(tries) = &tries {
         long.push_str(&format!(", {tries}"));
     }
     if step.recovery {
-        text.push_str(", recovery");
         long.push_str(", recovery");
     }
-    StepLine { text, long, calls }
+    StepLine {
+        text,
+        conditional: step.when.is_some(),
+        tries,
+        recovery: step.recovery,
+        long,
+        calls,
+    }
 }
 
-/// The parameter that a short form would hold, else the first one that is given.
-fn about(params: &Map<Tree>, short: Option<&str>) -> String {
-    let given = |name: &str| params.get(name).map(|tree| (name.to_owned(), tree));
-    let main = short.and_then(given).or_else(|| {
-        params
-            .iter()
-            .next()
-            .map(|(name, tree)| (name.clone(), tree))
-    });
-    match main {
-        Some((_, tree)) => brief(tree),
-        None => String::new(),
+/// What the step is mostly about, by the parameters that tell most.
+fn about(action: &str, params: &Map<Tree>, short: Option<&str>) -> String {
+    let given = |name: &str| params.get(name).map(brief);
+    let both = |one: &str, between: &str, other: &str| match (given(one), given(other)) {
+        (Some(one), Some(other)) => Some(format!("{one}{between}{other}")),
+        (one, other) => one.or(other),
+    };
+    let told = match action {
+        "power" | "mux" => both("gear", ": ", "to"),
+        "flash" => both(
+            "image",
+            " → ",
+            if params.contains_key("to") {
+                "to"
+            } else {
+                "device"
+            },
+        ),
+        "copy" => both("from", " → ", "to"),
+        "http" => both("method", " ", "url"),
+        "sleep" => params.values().next().map(duration),
+        "set" => Some(members(params)),
+        "wait" => params
+            .first()
+            .map(|(probe, tree)| format!("{probe}: {}", brief(tree))),
+        _ => None,
+    };
+    told.or_else(|| short.and_then(given))
+        .or_else(|| params.values().next().map(brief))
+        .unwrap_or_default()
+}
+
+fn duration(tree: &Tree) -> String {
+    match &tree.kind {
+        TreeKind::Literal(value) => of_value(value).map_or_else(|| brief(tree), print),
+        _ => brief(tree),
     }
+}
+
+fn members(members: &Map<Tree>) -> String {
+    let members = members
+        .iter()
+        .map(|(key, member)| format!("{key}: {}", brief(member)));
+    members.collect::<Vec<_>>().join(", ")
 }
 
 fn brief(tree: &Tree) -> String {
     match &tree.kind {
         TreeKind::List(items) => items.iter().map(brief).collect::<Vec<_>>().join(" "),
-        TreeKind::Map(members) => members
-            .iter()
-            .map(|(key, member)| format!("{key}: {}", brief(member)))
-            .collect::<Vec<_>>()
-            .join(", "),
+        TreeKind::Map(map) => members(map),
+        TreeKind::Literal(Value::String(text)) => text.clone(),
         TreeKind::Literal(_)
         | TreeKind::Template(_)
         | TreeKind::Expr(_)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::measure::{columns, width};
+use super::measure::{Font, extent, pixels};
 use super::model::{Graph, Kind, Why};
 use super::stroke;
 use super::svg::rescues;
@@ -37,7 +37,7 @@ impl Legend {
         let mut entries = Vec::new();
         let (mut x, mut y) = (0, ABOVE);
         for entry in entries_of(graph) {
-            let wide = SAMPLE + SPACE + width(columns(entry.text), SIZE);
+            let wide = SAMPLE + SPACE + pixels(extent(entry.text, Font::Mono), SIZE);
             if x > 0 && x + wide > room {
                 (x, y) = (0, y + ROW);
             }

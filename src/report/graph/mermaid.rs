@@ -5,17 +5,16 @@
 
 use std::fmt::Write as _;
 
-use super::measure::shorten;
+use super::measure::{COLUMN, Font, shorten};
 use super::model::{Edge, Goal, Graph, Kind, StepLine, Why};
 use super::xml::one_line;
 use crate::recipe::model::EndKind;
 
-/// Columns of a label.
-const LABEL_COLUMNS: usize = 48;
+/// The extent of a label.
+const LABEL_ROOM: i32 = 48 * COLUMN;
 
 /// Colours that are readable on light and on dark pages.
-const CLASSES: &str = "\
-  classDef recovery fill:#fff3d1,stroke:#bf8700,color:#1f2328
+const CLASSES: &str = "  classDef recovery fill:#fff3d1,stroke:#bf8700,color:#1f2328
   classDef fails fill:#ffebe9,stroke:#cf222e,color:#1f2328
   classDef success fill:#dafbe1,stroke:#1a7f37,color:#1f2328
   classDef unrecoverable fill:#a40e26,stroke:#82071e,color:#ffffff
@@ -109,8 +108,14 @@ impl File<'_> {
         }
         let parts = parts
             .iter()
-            .map(|part| shorten(&one_line(part), LABEL_COLUMNS));
-        parts.collect::<Vec<_>>().join("\n")
+            .map(|part| shorten(&one_line(part), LABEL_ROOM, Font::Mono));
+        // The title of a composite state has room for one line only.
+        let between = if node.kind == Kind::Scope {
+            " · "
+        } else {
+            "\n"
+        };
+        parts.collect::<Vec<_>>().join(between)
     }
 
     fn edge(&mut self, edge: &Edge, indent: &str) {
@@ -122,7 +127,7 @@ impl File<'_> {
             Goal::Done(_) => "[*]".to_owned(),
             Goal::Node(to) => self.id(to),
         };
-        let mut label = shorten(&one_line(&edge.label), LABEL_COLUMNS);
+        let mut label = shorten(&one_line(&edge.label), LABEL_ROOM, Font::Mono);
         if edge.why == Why::Catch {
             label = format!("catch {label}");
         }

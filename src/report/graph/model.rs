@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::labels;
 use crate::machine::{Chart, List, StateId, Target, Transition};
 use crate::recipe::ErrorKind;
-use crate::recipe::model::{Body, EndKind, Recipe, State, Step};
+use crate::recipe::model::{Body, EndKind, Recipe};
 
 /// A stage and the procedures that it reaches.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Node {
     pub(super) parent: Option<usize>,
     pub(super) children: Vec<usize>,
     pub(super) kind: Kind,
-    /// An error raised here, or in one of its steps, ends in 46 unless it is caught.
+    /// An error raised here ends in 46 unless it is caught.
     pub(super) recovery: bool,
     /// Its last step always fails.
     pub(super) fails: bool,
@@ -69,8 +69,14 @@ pub(super) enum Kind {
 pub(super) struct StepLine {
     /// What it does: `flash image.xz`.
     pub(super) text: String,
+    /// It has a `when`.
+    pub(super) conditional: bool,
+    /// `3 tries`.
+    pub(super) tries: Option<String>,
     /// The same with modifiers: `flash image.xz, on control, 3 tries`.
     pub(super) long: String,
+    /// Its own error ends in 46 unless it is caught.
+    pub(super) recovery: bool,
     /// The root of the procedure that it calls.
     pub(super) calls: Option<usize>,
 }
@@ -291,7 +297,7 @@ fn node(chart: &Chart, id: StateId) -> Node {
         parent: chart.parent(id).map(index),
         children: chart.children(id).map(index).collect(),
         kind,
-        recovery: state.recovery || own_steps(state).any(|step| step.recovery),
+        recovery: state.recovery,
         fails: fails(&state.body),
         summary: state.summary.clone(),
         conditions: labels::conditions(state),
@@ -312,16 +318,6 @@ fn kind(body: &Body) -> Kind {
         Body::Choice => Kind::Choice,
         Body::End { end, .. } => Kind::End(*end),
     }
-}
-
-fn own_steps(state: &State) -> impl Iterator<Item = &Step> {
-    let (first, exit) = match &state.body {
-        Body::Leaf { steps } => (steps.as_slice(), [].as_slice()),
-        Body::Scope { enter, exit, .. } => (enter.as_slice(), exit.as_slice()),
-        Body::Choice | Body::End { .. } => ([].as_slice(), [].as_slice()),
-    };
-    let between = state.retry.as_ref().map_or(&[][..], |retry| &retry.between);
-    first.iter().chain(exit).chain(between).map(AsRef::as_ref)
 }
 
 fn fails(body: &Body) -> bool {

@@ -35,7 +35,7 @@ const LOOP: i32 = 14;
 /// Pixels of an edge that found no track.
 const STUB: i32 = 16;
 /// The least width of a picture: room for its title and legend.
-const LEAST_WIDTH: i32 = 420;
+pub(super) const LEAST_WIDTH: i32 = 420;
 /// Pixels between two trees.
 const BETWEEN: i32 = 32;
 

@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 use super::card::{Line, PAD, PORT_HEIGHT, Span};
 use super::legend::Legend;
-use super::measure::{shorten, wrap};
+use super::measure::{Font, shorten, wrap};
 use super::model::{Edge, Goal, Graph, Kind, Node, Why};
-use super::place::{DOT, Layout};
+use super::place::{DOT, LEAST_WIDTH, Layout};
 use super::xml::{escape, one_line};
 use super::{stroke, tooltip};
 use crate::diagnostic::plural;
@@ -22,6 +22,10 @@ const MARGIN: i32 = 16;
 const TITLE: i32 = 32;
 const SUMMARY: i32 = 50;
 const SUMMARY_LINE: i32 = 16;
+/// The extent of the summary's lines: what fits the narrowest picture.
+const SUMMARY_ROOM: i32 = (LEAST_WIDTH - 2 * MARGIN) * 100 / 12;
+/// The font size of the title.
+const TITLE_SIZE: i32 = 17;
 /// Pixels from a line's upper edge to its text's baseline, before its lower edge.
 const DESCENT: i32 = 4;
 /// What makes a text end where it is placed.
@@ -30,9 +34,7 @@ const END: &str = r#" text-anchor="end""#;
 /// The graph as an SVG file, which ends with a line break.
 pub fn svg(graph: &Graph) -> String {
     let summary = graph.summary.as_deref().map(one_line).unwrap_or_default();
-    // The width is not known before the states are placed, but what wraps needs it: so many columns
-    // fit the narrowest picture.
-    let summary = wrap(&summary, 60, 2);
+    let summary = wrap(&summary, SUMMARY_ROOM, 2, Font::Prose);
     let below = SUMMARY + SUMMARY_LINE * i32::try_from(summary.len()).unwrap_or(0);
     let layout = Layout::new(graph, below, MARGIN);
     let legend = Legend::new(graph, layout.width - 2 * MARGIN);
@@ -122,9 +124,9 @@ impl Picture<'_> {
     }
 
     fn title(&mut self, summary: &[String]) {
-        let room = usize::try_from((self.layout.width - 2 * MARGIN) / 11).unwrap_or(0);
+        let room = (self.layout.width - 2 * MARGIN) * 100 / TITLE_SIZE;
         let title = format!("{} · {}", self.graph.recipe, self.graph.stage);
-        self.text(MARGIN, TITLE, "h", &shorten(&title, room));
+        self.text(MARGIN, TITLE, "h", &shorten(&title, room, Font::Mono));
         for (row, line) in (0..).zip(summary) {
             self.text(MARGIN, SUMMARY + SUMMARY_LINE * row, "h2", line);
         }
@@ -215,7 +217,7 @@ impl Picture<'_> {
             if let Some(to) = span.link {
                 let _ = write!(self.out, r##"<a href="#{}">"##, self.id(to));
             }
-            let _ = write!(self.out, r#"<tspan class="{}">"#, span.class);
+            let _ = write!(self.out, r#"<tspan class="{}">"#, span.tone.class());
             escape(&mut self.out, &span.text);
             self.out.push_str("</tspan>");
             if span.link.is_some() {
