@@ -4,14 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use super::output::Streams;
 use super::{Exit, Global, recipes};
+use crate::check::explore::{Options, explore};
 use crate::diagnostic::list;
 use crate::engine::journal;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
 use crate::report::graph::{self, Trail};
+
+/// Situations that are looked at for a run with a wanted exit status.
+const MAX_STATES: usize = 2_000_000;
 
 /// Draw a stage: its states in their nesting, and every way from one to another
 #[derive(Debug, Args)]
@@ -27,9 +32,14 @@ pub(super) struct Graph {
     /// Write to this file, not to standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Mark what one run took: its run directory, or a file that names states in their order
+    /// Mark what one run took: its run directory, what `explore --format json` printed, or a file that
+    /// names states in their order
     #[arg(long, value_name = "RUN")]
     path: Option<PathBuf>,
+    /// Mark the shortest run that ends with this exit status: of the runs in `--path`, else of all
+    /// that the recipe can have
+    #[arg(long, value_name = "STATUS")]
+    exit: Option<u8>,
 }
 
 /// What to write.
@@ -75,11 +85,18 @@ impl Graph {
         let stage = self.stage_of(recipe)?;
         let chart = Chart::build(recipe, stage).map_err(|error| error.to_string())?;
         let mut graph = graph::Graph::new(recipe, &chart);
-        if let Some(path) = &self.path {
-            let trail = trail(path, stage)?;
-            graph
-                .mark(&trail)
-                .map_err(|error| format!("{}: {error}", path.display()))?;
+        match (&self.path, self.exit) {
+            (Some(path), exit) => {
+                let trail = trail(path, stage, exit)?;
+                graph
+                    .mark(&trail)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+            (None, Some(exit)) => {
+                let trail = explored(recipe, stage, exit)?;
+                graph.mark(&trail).map_err(|error| error.to_string())?;
+            }
+            (None, None) => {}
         }
         Ok(match self.format {
             Format::Svg => graph::svg(&graph),
@@ -105,8 +122,25 @@ impl Graph {
     }
 }
 
-/// The way of a run: by the journal of a run directory, or by a text that names its states.
-fn trail(path: &Path, stage: &str) -> Result<Trail, String> {
+/// The shortest run with this exit status.
+fn explored(recipe: &Recipe, stage: &str, exit: u8) -> Result<Trail, String> {
+    let options = Options {
+        max_states: MAX_STATES,
+        signals: matches!(exit, 130 | 143),
+        places: false,
+    };
+    let found = explore(recipe, stage, options).map_err(|error| error.to_string())?;
+    // Either signal ends the same runs, and one of them stands for both.
+    let wanted = if exit == 130 { 143 } else { exit };
+    match found.ways.iter().find(|way| way.status == wanted) {
+        Some(way) => Ok(Trail::of_example(&found.chart, &way.example)),
+        None => Err(format!("no run of stage `{stage}` ends with {exit}")),
+    }
+}
+
+/// The way of a run: by the journal of a run directory, by what `explore` printed, or by a text that
+/// names its states.
+fn trail(path: &Path, stage: &str, exit: Option<u8>) -> Result<Trail, String> {
     if path.is_dir() {
         return journalled(&path.join(journal::FILE_NAME), stage);
     }
@@ -118,12 +152,35 @@ fn trail(path: &Path, stage: &str) -> Result<Trail, String> {
     }
     let text = fs::read_to_string(path)
         .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    if text.trim_start().starts_with('{') {
+        return printed(&text, stage, exit).map_err(|error| format!("{}: {error}", path.display()));
+    }
     let words = text.split([',', '→']).flat_map(str::split_whitespace);
     let trail = Trail::of_states(words.filter(|word| *word != "->"));
     if trail.is_empty() {
         return Err(format!("{} names no state", path.display()));
     }
     Ok(trail)
+}
+
+/// A way that `explore --format json` printed: the first of the stage, or with this exit status.
+fn printed(text: &str, stage: &str, exit: Option<u8>) -> Result<Trail, String> {
+    let found: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let rows = |of: &Value, key: &str| of[key].as_array().cloned().unwrap_or_default();
+    let stages = rows(&found, "stages");
+    let of_stage = stages.iter().find(|found| found["stage"] == stage);
+    let ways = of_stage
+        .map(|found| rows(found, "ways"))
+        .unwrap_or_default();
+    let way = ways
+        .iter()
+        .find(|way| exit.is_none_or(|exit| way["exit"] == exit))
+        .ok_or_else(|| match exit {
+            Some(exit) => format!("it tells of no run of stage `{stage}` that ends with {exit}"),
+            None => format!("it tells of no run of stage `{stage}`"),
+        })?;
+    let states = rows(way, "path");
+    Ok(Trail::of_states(states.iter().filter_map(Value::as_str)))
 }
 
 /// The last run of a stage in a journal.

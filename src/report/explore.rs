@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::check::explore::{Breach, Example, Exploration, Line, Way, known};
+use crate::check::explore::{Breach, Example, Exploration, Happening, Line, Way, known};
 use crate::diagnostic::plural;
 use crate::machine::{Chart, Ending, StateId, Target, Transition};
 
@@ -217,6 +217,15 @@ pub fn amount(count: f64) -> String {
     format!("{:.1} × 10^{exponent:.0}", count / 10_f64.powf(exponent))
 }
 
+/// The states of a run, in the order in which they were entered or reached.
+fn path<'c>(chart: &'c Chart, example: &Example) -> Vec<&'c str> {
+    let states = example.events.iter().filter_map(|event| match event {
+        Happening::Entered { state, .. } | Happening::Reached { state } => Some(chart.path(*state)),
+        _ => None,
+    });
+    states.collect()
+}
+
 /// One stage as JSON.
 pub fn explored_json(found: &Exploration, verdict: &Verdict) -> Value {
     let chart = &found.chart;
@@ -238,6 +247,7 @@ pub fn explored_json(found: &Exploration, verdict: &Verdict) -> Value {
                 "state": way.ending.state.map(|state| chart.path(state)),
                 "step": way.ending.step.map(|step| chart.step_name(step).to_string()),
                 "kind": way.ending.kind.map(crate::recipe::ErrorKind::word),
+                "path": path(chart, &way.example),
                 "story": lines(&way.example),
             })
         })

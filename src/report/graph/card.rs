@@ -174,9 +174,11 @@ fn card(graph: &Graph, at: usize, node: &Node, ports: Vec<Port>) -> Card {
                 .map(|line| Line::small(vec![Span::new(Tone::Summary, line)])),
         );
     }
-    for condition in node.conditions.iter().chain(&node.ending) {
-        let text = shorten(&one_line(condition), SMALL_ROOM, Font::Mono);
-        head.push(Line::small(vec![Span::new(Tone::Guard, text)]));
+    let conditions = node.conditions.iter().map(|text| (Tone::Guard, text));
+    let ending = node.ending.iter().map(|text| (Tone::Step, text));
+    for (tone, text) in conditions.chain(ending) {
+        let text = shorten(&one_line(text), SMALL_ROOM, Font::Mono);
+        head.push(Line::small(vec![Span::new(tone, text)]));
     }
     let list = if node.kind == Kind::Scope {
         "enter"

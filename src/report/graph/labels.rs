@@ -105,7 +105,11 @@ fn members(members: &Map<Tree>) -> String {
 fn brief(tree: &Tree) -> String {
     match &tree.kind {
         TreeKind::List(items) => items.iter().map(brief).collect::<Vec<_>>().join(" "),
-        TreeKind::Map(map) => members(map),
+        TreeKind::Map(map) if map.len() == 1 => map.values().map(brief).collect(),
+        TreeKind::Map(map) => match map.get("url") {
+            Some(url) => brief(url),
+            None => members(map),
+        },
         TreeKind::Literal(Value::String(text)) => text.clone(),
         TreeKind::Literal(_)
         | TreeKind::Template(_)

@@ -173,18 +173,14 @@ impl File<'_> {
         }
     }
 
-    /// Names are unique in a stage and in a procedure; `__` stands between a procedure and its state.
+    /// Names are unique in a stage; in a procedure paths are, whose slashes Mermaid takes.
     fn id(&self, at: usize) -> String {
-        let path = &self.graph.nodes[at].path;
-        let path = path.trim_start_matches('/');
-        let mut id = "s_".to_owned();
-        for c in path.chars() {
-            match c {
-                '/' | '.' => id.push_str("__"),
-                c => id.push(c),
-            }
+        let node = &self.graph.nodes[at];
+        if node.path.starts_with('/') {
+            format!("s_{}", node.name)
+        } else {
+            format!("p_{}", node.path)
         }
-        id
     }
 }
 

@@ -342,3 +342,138 @@ impl Tracks {
         Some((graph.scope_of(goal)?, track))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::graph::model::{Edge, Kind, Node};
+
+    /// For each state whether it is inside the state before it, beside it, or so many scopes further
+    /// out; for each edge where it starts, how far out its target is, which one, and why.
+    fn graph(shape: &[u8], ways: &[(u16, u8, u16, u8)]) -> Graph {
+        let mut parents: Vec<Option<usize>> = vec![None];
+        for (at, step) in (1..).zip(shape) {
+            let before = at - 1;
+            let mut parent = match step {
+                0..=2 => before,
+                _ => parents[before].unwrap_or(0),
+            };
+            for _ in 4..*step {
+                parent = parents[parent].unwrap_or(0);
+            }
+            parents.push(Some(parent));
+        }
+        let children = |scope| -> Vec<usize> {
+            (0..parents.len())
+                .filter(|&at| parents[at] == Some(scope))
+                .collect()
+        };
+        let nodes: Vec<Node> = (0..parents.len())
+            .map(|at| Node {
+                path: format!("/{at}"),
+                name: format!("s{at}"),
+                parent: parents[at],
+                children: children(at),
+                kind: match children(at)[..] {
+                    [] => Kind::Leaf,
+                    [..] => Kind::Scope,
+                },
+                recovery: false,
+                fails: false,
+                summary: (at % 3 == 0).then(|| "A summary of some words".repeat(at % 7)),
+                conditions: Vec::new(),
+                bounds: Vec::new(),
+                ending: None,
+                first: Vec::new(),
+                between: Vec::new(),
+                exit: Vec::new(),
+                completes: true,
+                taken: 0,
+            })
+            .collect();
+        let mut edges = Vec::new();
+        for &(from, out, which, why) in ways {
+            let from = usize::from(from) % nodes.len();
+            let mut scope = nodes[from].parent;
+            for _ in 0..out {
+                scope = scope.and_then(|at| nodes[at].parent).or(scope);
+            }
+            let Some(scope) = scope else { continue };
+            let beside = &nodes[scope].children;
+            let why = [Why::Next, Why::Catch, Why::Retry][usize::from(why) % 3];
+            let to = match (why, beside.get(usize::from(which) % (beside.len() + 1))) {
+                (Why::Retry, _) => Goal::Node(from),
+                (_, Some(&to)) => Goal::Node(to),
+                (_, None) => Goal::Done(scope),
+            };
+            edges.push(Edge {
+                from,
+                to,
+                why,
+                label: "when".to_owned(),
+                straight: false,
+                taken: 0,
+            });
+        }
+        edges.sort_by_key(|edge| edge.from);
+        Graph {
+            recipe: "example".to_owned(),
+            summary: None,
+            stage: "provision".to_owned(),
+            nodes,
+            edges,
+            marked: false,
+        }
+    }
+
+    fn graphs() -> impl Strategy<Value = Graph> {
+        let shape = prop::collection::vec(0..8_u8, 1..40);
+        let ways = prop::collection::vec((any::<u16>(), 0..3_u8, any::<u16>(), 0..3_u8), 0..60);
+        (shape, ways).prop_map(|(shape, ways)| graph(&shape, &ways))
+    }
+
+    fn crosses((from, to): ((i32, i32), (i32, i32)), spot: &Spot) -> bool {
+        let (left, right) = (from.0.min(to.0), from.0.max(to.0));
+        let (top, bottom) = (from.1.min(to.1), from.1.max(to.1));
+        right > spot.left && left < spot.right && bottom > spot.top && top < spot.bottom
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_crosses_a_box_but_those_that_it_leaves(graph in graphs()) {
+            let layout = Layout::new(&graph, 0, 10);
+            for (edge, route) in graph.edges.iter().zip(&layout.routes) {
+                for ends in route.corners.windows(2) {
+                    prop_assert!(ends[0].0 == ends[1].0 || ends[0].1 == ends[1].1);
+                    for (at, spot) in layout.spots.iter().enumerate() {
+                        let around = at != edge.from && graph.is_within(edge.from, at);
+                        let crossed = crosses((ends[0], ends[1]), spot);
+                        prop_assert!(around || !crossed, "{edge:?} {ends:?} {at} {spot:?}");
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn boxes_are_inside_their_scopes_and_nowhere_else(graph in graphs()) {
+            let layout = Layout::new(&graph, 0, 10);
+            for (at, spot) in layout.spots.iter().enumerate() {
+                prop_assert!(spot.left > 0 && spot.right < layout.width);
+                prop_assert!(spot.bottom <= layout.height);
+                prop_assert!(spot.right - spot.left >= layout.cards[at].width);
+                if let Some(scope) = graph.nodes[at].parent {
+                    let around = &layout.spots[scope];
+                    prop_assert!(spot.left > around.left && spot.right < around.right);
+                    prop_assert!(spot.top > around.top && spot.bottom < around.bottom);
+                }
+                for (other, beside) in layout.spots.iter().enumerate() {
+                    let inside = graph.is_within(at, other) || graph.is_within(other, at);
+                    let apart = beside.bottom <= spot.top || spot.bottom <= beside.top;
+                    prop_assert!(inside || apart);
+                }
+            }
+        }
+    }
+}

@@ -49,7 +49,10 @@ pub fn svg(graph: &Graph) -> String {
     for at in 0..graph.nodes.len() {
         picture.node(at);
     }
-    for at in 0..graph.edges.len() {
+    // What a run took lies above what it did not.
+    let mut edges: Vec<usize> = (0..graph.edges.len()).collect();
+    edges.sort_by_key(|&at| graph.edges[at].taken > 0);
+    for at in edges {
         picture.edge(at);
     }
     legend.write(&mut picture.out, MARGIN, layout.height);
@@ -66,14 +69,15 @@ struct Picture<'g> {
 impl Picture<'_> {
     fn open(&mut self, height: i32) {
         let width = self.layout.width;
+        // No path has two slashes.
         let id = self.id(0);
         let _ = writeln!(
             self.out,
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="tfg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{id}title {id}desc">"#
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="tfg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{id}//title {id}//desc">"#
         );
         let title = format!("{}: stage {}", self.graph.recipe, self.graph.stage);
-        self.element(&format!(r#"title id="{id}title""#), &title);
-        self.element(&format!(r#"desc id="{id}desc""#), &self.description());
+        self.element(&format!(r#"title id="{id}//title""#), &title);
+        self.element(&format!(r#"desc id="{id}//desc""#), &self.description());
         self.out.push_str("<style>\n");
         self.out.push_str(include_str!("style.css"));
         self.out.push_str("</style>\n");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::model::{Goal, Graph, Why};
+use crate::check::explore::{Example, Happening};
 use crate::engine::{Record, What};
+use crate::machine::Chart;
 
 /// The way of one run, as far as it names states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,29 @@ impl Trail {
                     });
                 }
                 What::Retrying { state, .. } => marks.push(Mark::Retried(own_path(state))),
+                _ => {}
+            }
+        }
+        Self { marks }
+    }
+
+    /// The way of an explored run over this chart.
+    pub fn of_example(chart: &Chart, example: &Example) -> Self {
+        let path = |state| chart.path(state).to_owned();
+        let mut marks = Vec::new();
+        let mut caught = None;
+        for event in &example.events {
+            match *event {
+                Happening::Entered { state, .. } | Happening::Reached { state } => {
+                    marks.push(Mark::State(path(state)));
+                }
+                Happening::Caught { state, .. } => caught = Some(state),
+                Happening::Moved { from, to } => marks.push(Mark::Moved {
+                    from: path(from),
+                    to: to.map_or_else(|| "done".to_owned(), path),
+                    caught: caught.take() == Some(from),
+                }),
+                Happening::Retrying { state, .. } => marks.push(Mark::Retried(path(state))),
                 _ => {}
             }
         }
@@ -207,5 +232,97 @@ impl<'g> Marker<'g> {
                 self.edge(from, Goal::Done(scope), &[Why::Next]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::library::Library;
+    use crate::recipe::load::load_text;
+
+    fn graph() -> Graph {
+        let text = "
+recipe: example
+summary: An example
+stages:
+  provision:
+    timeout: 1h
+    initial: outer
+    states:
+      outer:
+        initial: a
+        states:
+          a: { do: [], retry: 2, next: b }
+          b: { do: [], catch: fix, next: done }
+        next: last
+      fix: { do: [], next: last }
+      last: { do: [], next: done }
+";
+        let loaded = load_text(&Library::new([]), "example", text);
+        let recipe = loaded.recipe.expect("a recipe");
+        let chart = Chart::build(&recipe, "provision").expect("a chart");
+        Graph::new(&recipe, &chart)
+    }
+
+    /// Edges that were taken, as `from → to`, with how often.
+    fn taken(graph: &Graph) -> Vec<String> {
+        let taken = graph.edges.iter().filter(|edge| edge.taken > 0);
+        taken
+            .map(|edge| {
+                let from = &graph.nodes[edge.from].name;
+                format!("{from} → {} {}", graph.goal_name(edge.to), edge.taken)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn edges_between_named_states_are_found_through_scopes_that_are_complete() {
+        let mut graph = graph();
+        let states = ["/outer", "/outer/a", "a", "b", "last"];
+        graph
+            .mark(&Trail::of_states(states))
+            .expect("states of this graph");
+        assert_eq!(
+            taken(&graph),
+            [
+                "outer → a 1",
+                "outer → last 1",
+                "a → b 1",
+                "a → a 1",
+                "b → done 1"
+            ]
+        );
+        let again = graph.nodes.iter().find(|node| node.path == "/outer/a");
+        assert_eq!(again.map(|node| node.taken), Some(2));
+    }
+
+    #[test]
+    fn a_catch_leads_out_of_its_scope() {
+        let mut graph = graph();
+        let states = ["/", "outer", "a", "b", "fix", "/last"];
+        graph
+            .mark(&Trail::of_states(states))
+            .expect("states of this graph");
+        assert_eq!(
+            taken(&graph),
+            [
+                "provision → outer 1",
+                "outer → a 1",
+                "fix → last 1",
+                "a → b 1",
+                "b → fix 1"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_state_of_another_recipe_is_refused() {
+        let trail = Trail::of_states(["a", "elsewhere"]);
+        assert_eq!(
+            graph().mark(&trail),
+            Err(UnknownState("elsewhere".to_owned()))
+        );
+        assert!(Trail::of_states([]).is_empty());
     }
 }
