@@ -12,6 +12,8 @@ mod charts;
 mod edges;
 #[path = "machine/examples.rs"]
 mod examples;
+#[path = "machine/explored.rs"]
+mod explored;
 #[path = "machine/fold.rs"]
 mod fold;
 #[path = "machine/journey.rs"]

@@ -59,8 +59,8 @@ impl Explore {
         };
         let options = Options {
             max_states: self.max_states,
-            signals: true,
             places: self.from_status.is_some(),
+            ..Options::default()
         };
         let mut all = Vec::new();
         for stage in stages {

@@ -33,8 +33,10 @@ pub(crate) struct Played {
     pub(crate) exit: u8,
 }
 
-/// Runs the stage of a recipe; `events` is a script like `a: exit 1, ok; b: timeout`.
-pub(crate) fn play(recipe: &Recipe, events: &str) -> Played {
+/// Runs the stage of a recipe, and tells its tries and how they ended; `events` is a script like
+/// `a: exit 1, ok; b: timeout`.
+pub(crate) fn play_tries(recipe: &Recipe, events: &str) -> (Played, Vec<(StepId, Outcome)>) {
+    let mut tries = Vec::new();
     let chart = Arc::new(Chart::build(recipe, "provision").unwrap());
     let mut machine = Machine::new(Arc::clone(&chart), 1);
     let mut world = World {
@@ -53,10 +55,13 @@ pub(crate) fn play(recipe: &Recipe, events: &str) -> Played {
         let turn = machine.advance(event, world.now);
         for fact in &turn.facts {
             world.apply(fact);
+            if let Fact::TryEnded { step, outcome, .. } = fact {
+                tries.push((*step, *outcome));
+            }
         }
         event = match turn.next {
             Decision::Finish(ending) => {
-                return Played {
+                let played = Played {
                     path: world.path.join(" "),
                     exit: match ending.end {
                         End::Success => 0,
@@ -66,6 +71,7 @@ pub(crate) fn play(recipe: &Recipe, events: &str) -> Played {
                         End::Cancelled(Signal::Term) => 143,
                     },
                 };
+                return (played, tries);
             }
             Decision::Ask(ask) => Event::Answer(world.answer(ask).ok_or(ErrorKind::Input)),
             Decision::Try { id, step, limit } => world.start(id, step, limit),

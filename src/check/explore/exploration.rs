@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::admit::Try;
 use super::effects::Effects;
 use super::example::Example;
 use super::kinds::Kinds;
@@ -26,6 +27,9 @@ pub struct Options {
     /// Ways to one exit status that differ only in where its error was raised are told apart. (Ways to
     /// 46 always are.)
     pub places: bool,
+    /// A try may end with any kind, and not with those alone that its action can raise: for tests
+    /// whose actions are made up.
+    pub any_kind: bool,
 }
 
 impl Default for Options {
@@ -34,6 +38,7 @@ impl Default for Options {
             max_states: 2_000_000,
             signals: true,
             places: false,
+            any_kind: false,
         }
     }
 }
@@ -118,13 +123,34 @@ pub fn explore(recipe: &Recipe, stage: &str, options: Options) -> Result<Explora
     Ok(gather(&setting, &search))
 }
 
+/// Whether some run of a stage has just these tries in this order, and ends with this exit status
+/// (SIGINT as SIGTERM). `None`: too many runs begin so to tell.
+///
+/// # Errors
+/// The recipe is no chart.
+pub fn admits(
+    recipe: &Recipe,
+    stage: &str,
+    options: Options,
+    tries: &[Try],
+    status: u8,
+) -> Result<Option<bool>, ChartError> {
+    let chart = Arc::new(Chart::build(recipe, stage)?);
+    let setting = Setting::new(recipe, stage, &chart, options);
+    let status = if status == 130 { 143 } else { status };
+    Ok(setting.admits(tries, status))
+}
+
 impl Setting {
     pub(super) fn new(recipe: &Recipe, stage: &str, chart: &Arc<Chart>, options: Options) -> Self {
         let mut variables = Variables::new(recipe, stage);
         let questions = Questions::new(chart, &mut variables, recipe);
         let effects = Effects::new(chart, &variables, recipe);
         let live = Liveness::new(chart, &questions);
-        let kinds = Kinds::new(chart, &variables, |step| raised(chart, step));
+        let kinds = Kinds::new(chart, &variables, |step| match options.any_kind {
+            true => KindSet::ALL,
+            false => raised(chart, step),
+        });
         Self {
             chart: Arc::clone(chart),
             values: effects.at_start(&variables),
@@ -136,6 +162,7 @@ impl Setting {
             contents: chart.worst_contents(),
             signals: options.signals,
             places: options.places,
+            any_kind: options.any_kind,
         }
     }
 }

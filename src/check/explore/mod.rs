@@ -10,6 +10,7 @@
 //! them could fill. So there are runs here that no clock allows (three long tries under a bound that is
 //! shorter than they are together), and never one too few.
 
+mod admit;
 mod effects;
 mod example;
 mod exploration;
@@ -23,8 +24,9 @@ mod variables;
 mod walk;
 mod watch;
 
+pub use admit::Try;
 pub use example::{Example, Happening, Tried};
-pub use exploration::{Broken, Exploration, Options, Unmet, Way, explore};
+pub use exploration::{Broken, Exploration, Options, Unmet, Way, admits, explore};
 pub use story::{Line, given, known, outcome, words};
 pub use variables::Possible;
 pub use walk::Choice;

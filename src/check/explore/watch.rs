@@ -5,7 +5,7 @@
 use std::hash::{Hash, Hasher};
 
 use crate::machine::{
-    AfterTry, Chart, End, Fact, List, Outcome, Reason, StateId, StepId, TrackId, TrackValue,
+    AfterTry, Chart, End, Fact, List, Outcome, Reason, Site, StateId, StepId, TrackId, TrackValue,
 };
 use crate::recipe::model::{Body, EndKind};
 
@@ -37,6 +37,8 @@ pub(super) struct Watch {
     calls: Vec<bool>,
     /// A recovery has failed, and nothing has dealt with it.
     failed: bool,
+    /// A `catch` has taken an error; where it leads comes next.
+    caught: bool,
     /// The stage was ended as unrecoverable.
     unrecoverable: bool,
 }
@@ -63,6 +65,7 @@ impl Watch {
     pub(super) fn follow(&mut self, fact: &Fact, chart: &Chart, mut tell: impl FnMut(Told)) {
         match *fact {
             Fact::StateEntered { state, attempt, .. } => {
+                self.failed = false;
                 if chart.is_scope(state) {
                     self.open.push((state, 0));
                 }
@@ -93,8 +96,15 @@ impl Watch {
                     }
                 }
             }
-            Fact::Moved { from, .. } => self.pop(from),
+            Fact::Moved { from, to } => {
+                self.pop(from);
+                // Elsewhere the handler may yet be cut before it begins, and the flag lives on.
+                if std::mem::take(&mut self.caught) && to.is_none() {
+                    self.failed = false;
+                }
+            }
             Fact::StateReached { state, .. } => {
+                self.failed = false;
                 let end = EndKind::Unrecoverable;
                 self.unrecoverable |=
                     matches!(chart.state(state).body, Body::End { end: at, .. } if at == end);
@@ -146,9 +156,14 @@ impl Watch {
             }
             Fact::StepSkipped { step }
             | Fact::ItemsEnded {
-                of: crate::machine::Site::Step(step),
+                of: Site::Step(step),
             } => self.step_begins(step, false, chart, &mut tell),
-            Fact::Caught { .. } | Fact::ItemFailed { .. } => self.failed = false,
+            Fact::Caught { .. } => self.caught = true,
+            Fact::StatePassed { .. } => self.failed = false,
+            Fact::ItemFailed { of, .. } => match of {
+                Site::Step(step) => self.step_ended(step, true, AfterTry::Recorded, chart),
+                Site::State(_) => self.failed = false,
+            },
             Fact::Raised { state, reason, .. } => {
                 if let Reason::Ensures { track, value } = reason {
                     tell(Told::Broken(track, value));
@@ -225,8 +240,15 @@ impl Watch {
 
     fn step_ended(&mut self, step: StepId, failed: bool, then: AfterTry, chart: &Chart) {
         match then {
-            AfterTry::Forgiven | AfterTry::Recorded => self.failed = false,
-            AfterTry::Raised if failed && chart.position(step).0 != List::Exit => {
+            // What is forgiven on the way out leaves what is under way as it was.
+            AfterTry::Forgiven | AfterTry::Recorded
+                if matches!(chart.position(step).0, List::Enter | List::Do) =>
+            {
+                self.failed = false;
+            }
+            AfterTry::Raised | AfterTry::Again { .. }
+                if failed && chart.position(step).0 != List::Exit =>
+            {
                 self.failed |= chart.step(step).recovery || self.recovery();
             }
             _ => {}
