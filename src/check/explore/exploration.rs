@@ -13,9 +13,10 @@ use super::search::{Search, Seen};
 use super::variables::Variables;
 use super::walk::Setting;
 use super::watch::Breach;
+use crate::check::raises::Raises;
 use crate::machine::{Chart, ChartError, Ending, StateId, StepId, TrackId, TrackValue, Transition};
 use crate::recipe::model::Recipe;
-use crate::recipe::{ErrorKind, KindSet};
+use crate::recipe::KindSet;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -147,9 +148,10 @@ impl Setting {
         let questions = Questions::new(chart, &mut variables, recipe);
         let effects = Effects::new(chart, &variables, recipe);
         let live = Liveness::new(chart, &questions);
+        let raises = Raises::of(recipe);
         let kinds = Kinds::new(chart, &variables, |step| match options.any_kind {
             true => KindSet::ALL,
-            false => raised(chart, step),
+            false => raises.of_try(chart.home(chart.owner(step)), chart.step(step)),
         });
         Self {
             chart: Arc::clone(chart),
@@ -164,20 +166,6 @@ impl Setting {
             places: options.places,
             any_kind: options.any_kind,
         }
-    }
-}
-
-/// What one try of a step can raise.
-fn raised(chart: &Chart, step: StepId) -> KindSet {
-    let all = KindSet::ALL
-        .without(ErrorKind::Cancelled)
-        .without(ErrorKind::Loop)
-        .without(ErrorKind::Failed);
-    match chart.step(step).action.name {
-        "set" | "log" | "sleep" => KindSet::of(&[ErrorKind::Input]),
-        "assert" => KindSet::of(&[ErrorKind::Input, ErrorKind::Mismatch]),
-        "fail" => KindSet::of(&[ErrorKind::Input, ErrorKind::Failed]),
-        _ => all,
     }
 }
 
