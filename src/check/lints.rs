@@ -2,8 +2,8 @@
 
 use super::whole::{Unit, Whole};
 use super::{
-    Options, allow, bounds, calls, catches, cycles, reach, safety, shell, swallowed, targets,
-    templates, vars,
+    Options, allow, bounds, calls, catches, cycles, holds, raw_device, reach, safety, shell,
+    swallowed, targets, templates, vars,
 };
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
@@ -23,6 +23,7 @@ const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] = &[
 const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
     calls::check,
     templates::check,
+    raw_device::check,
     shell::check,
     swallowed::check,
 ];
@@ -32,7 +33,7 @@ const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
 const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] = &[catches::check];
 
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
-const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] = &[];
+const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] = &[holds::check];
 
 /// All that is wrong with a recipe, by place.
 pub fn check(recipe: &Recipe) -> Findings {

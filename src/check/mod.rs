@@ -16,11 +16,13 @@ mod evaluated;
 #[cfg(test)]
 mod example;
 pub mod explore;
+mod holds;
 mod lints;
 mod options;
 mod origins;
 mod outline;
 pub(crate) mod raises;
+mod raw_device;
 mod reach;
 mod safety;
 mod scope;

@@ -40,6 +40,7 @@ impl Code {
             Some("03") => "States, steps and what they refer to",
             Some("04") => "Templates and shell",
             Some("05") => "Commands and bounds",
+            Some("07") => "What must hold",
             _ => "Others",
         }
     }
@@ -48,7 +49,8 @@ impl Code {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal $severity:ident;)+) => {
         /// What kind of complaint a finding is. Numbers: `00` reading, `01` words and shapes,
-        /// `02` inputs, `03` states and steps, `04` templates and shell, `05` commands and bounds.
+        /// `02` inputs, `03` states and steps, `04` templates and shell, `05` commands and bounds,
+        /// `07` what must hold.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
 
@@ -220,6 +222,18 @@ codes! {
     HandedBack = "0803" Note;
     /// A stage that switches the board off and never on again.
     LeftOff = "0804" Warning;
+    /// A step can be reached while what it `needs` does not hold: it is refused then.
+    UnmetNeeds = "0701" Warning;
+    /// What a step `needs` holds on no path that leads to it.
+    NeverMet = "0702" Error;
+    /// A stage can end while what it `ensures` does not hold.
+    BrokenEnsures = "0703" Warning;
+    /// An exit step can be refused because what it `needs` does not hold: nothing is put back then.
+    RefusedExit = "0704" Warning;
+    /// `flash` to a device path, in a recipe whose card has a mux.
+    RawDevice = "0705" Warning;
+    /// Too many situations to prove what must hold while checking.
+    NotProved = "0706" Note;
     /// A comment for `tf-engine` that is not `allow CODE because REASON`.
     BadAllow = "0901" Warning;
     /// A comment allows a code that does not exist.

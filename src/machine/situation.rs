@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use super::configuration::{Configuration, Fault, Flight, Frame, Next};
 use super::place::List;
-use super::{Bound, Chart, Limit, Machine, Moment, StateId, StepId};
+use super::{Bound, Chart, Limit, Machine, Moment, StateId, StepId, TrackId};
 use crate::recipe::{ErrorKind, KindSet};
 
 /// One state being visited, as an explorer sees it.
@@ -268,6 +268,25 @@ impl Machine {
 }
 
 impl Chart {
+    /// Tracked values that a step changes.
+    pub fn sets(&self, step: StepId) -> impl Iterator<Item = TrackId> + '_ {
+        let node = self.steps.get(step.index());
+        node.into_iter()
+            .flat_map(|node| node.sets.iter().map(|set| set.track))
+    }
+
+    /// Whether any step needs a tracked value, or the stage ensures one.
+    pub fn has_needs(&self) -> bool {
+        !self.ensures_success.is_empty()
+            || self.ensures_always()
+            || self.steps.iter().any(|node| !node.needs.is_empty())
+    }
+
+    /// Whether the stage ensures something however it ends.
+    pub fn ensures_always(&self) -> bool {
+        !self.ensures_always.is_empty()
+    }
+
     /// Tells the sets of kinds that a step's modifiers tell apart from the others.
     pub fn kinds_of_step(&self, step: StepId, tell: &mut impl FnMut(KindSet)) {
         // In a scope at work the step in hand may be its list's end.

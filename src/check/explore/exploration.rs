@@ -15,8 +15,8 @@ use super::walk::Setting;
 use super::watch::Breach;
 use crate::check::raises::Raises;
 use crate::machine::{Chart, ChartError, Ending, StateId, StepId, TrackId, TrackValue, Transition};
-use crate::recipe::model::Recipe;
 use crate::recipe::KindSet;
+use crate::recipe::model::Recipe;
 
 /// How far to look.
 #[derive(Clone, Copy, Debug)]
@@ -119,9 +119,19 @@ pub struct Broken {
 /// The recipe is no chart; loading and checking have complained about that.
 pub fn explore(recipe: &Recipe, stage: &str, options: Options) -> Result<Exploration, ChartError> {
     let chart = Arc::new(Chart::build(recipe, stage)?);
-    let setting = Setting::new(recipe, stage, &chart, options);
+    Ok(explore_chart(recipe, &chart, &Raises::of(recipe), options))
+}
+
+/// The same, of a stage's chart.
+pub(crate) fn explore_chart(
+    recipe: &Recipe,
+    chart: &Arc<Chart>,
+    raises: &Raises<'_>,
+    options: Options,
+) -> Exploration {
+    let setting = Setting::new(recipe, raises, chart, options);
     let search = Search::run(&setting, options.max_states);
-    Ok(gather(&setting, &search))
+    gather(&setting, &search)
 }
 
 /// Whether some run of a stage has just these tries in this order, and ends with this exit status
@@ -137,18 +147,22 @@ pub fn admits(
     status: u8,
 ) -> Result<Option<bool>, ChartError> {
     let chart = Arc::new(Chart::build(recipe, stage)?);
-    let setting = Setting::new(recipe, stage, &chart, options);
+    let setting = Setting::new(recipe, &Raises::of(recipe), &chart, options);
     let status = if status == 130 { 143 } else { status };
     Ok(setting.admits(tries, status))
 }
 
 impl Setting {
-    pub(super) fn new(recipe: &Recipe, stage: &str, chart: &Arc<Chart>, options: Options) -> Self {
-        let mut variables = Variables::new(recipe, stage);
+    pub(super) fn new(
+        recipe: &Recipe,
+        raises: &Raises<'_>,
+        chart: &Arc<Chart>,
+        options: Options,
+    ) -> Self {
+        let mut variables = Variables::new(recipe, chart.stage());
         let questions = Questions::new(chart, &mut variables, recipe);
         let effects = Effects::new(chart, &variables, recipe);
         let live = Liveness::new(chart, &questions);
-        let raises = Raises::of(recipe);
         let kinds = Kinds::new(chart, &variables, |step| match options.any_kind {
             true => KindSet::ALL,
             false => raises.of_try(chart.home(chart.owner(step)), chart.step(step)),

@@ -26,6 +26,7 @@ mod watch;
 
 pub use admit::Try;
 pub use example::{Example, Happening, Tried};
+pub(crate) use exploration::explore_chart;
 pub use exploration::{Broken, Exploration, Options, Unmet, Way, admits, explore};
 pub use story::{Line, given, known, outcome, words};
 pub use variables::Possible;

@@ -57,6 +57,28 @@ impl Example {
     }
 }
 
+/// The most lines of a story inside a finding.
+const MOST_LINES: usize = 12;
+
+impl Example {
+    /// The end of the story, as lines of a finding's help.
+    pub fn told(&self, chart: &Chart) -> String {
+        let lines = self.story(chart);
+        let from = lines.len().saturating_sub(MOST_LINES);
+        let last = lines.get(from..).unwrap_or_default();
+        let width = last.iter().map(|line| line.place.chars().count()).max();
+        let width = width.unwrap_or(0).min(40);
+        let mut told = String::new();
+        if from > 0 {
+            told.push_str("\n  …");
+        }
+        for Line { place, text, .. } in last {
+            told.push_str(&format!("\n  {place:width$}  {text}"));
+        }
+        told
+    }
+}
+
 /// Steps of one list that ended well, one after the other.
 #[derive(Default)]
 struct Well {
@@ -117,7 +139,7 @@ fn line(chart: &Chart, event: &Happening) -> Option<Line> {
         }
         Happening::Refused { step, kind, reason } => {
             let why = why(chart, *reason).unwrap_or_else(|| kind.word().to_owned());
-            let text = format!("{}: not begun, {why}", chart.step(*step).name);
+            let text = format!("{}: refused, since {why}", chart.step(*step).name);
             (place_of(chart, *step), text, true)
         }
         Happening::Lapsed { state } => {
@@ -200,7 +222,7 @@ fn why(chart: &Chart, reason: Reason) -> Option<String> {
     Some(match reason {
         Reason::Itself => return None,
         Reason::Needs { track, value } => format!(
-            "it needs another `{}`, which is {}",
+            "`{}` is {}",
             chart.track_name(track),
             known(chart, track, value)
         ),

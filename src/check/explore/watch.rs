@@ -41,6 +41,8 @@ pub(super) struct Watch {
     caught: bool,
     /// The stage was ended as unrecoverable.
     unrecoverable: bool,
+    /// Tracked values that an exit step was to set and failed: nobody could have known better.
+    excused: Vec<TrackId>,
 }
 
 impl Hash for Watch {
@@ -48,6 +50,7 @@ impl Hash for Watch {
         self.open.hash(into);
         self.calls.len().hash(into);
         (self.failed, self.unrecoverable).hash(into);
+        self.excused.hash(into);
     }
 }
 
@@ -123,7 +126,9 @@ impl Watch {
                 ..
             } => {
                 self.step_begins(step, number == 1, chart, &mut tell);
-                if let Reason::Needs { track, value } = reason {
+                if let Reason::Needs { track, value } = reason
+                    && !(value == TrackValue::Unknown && self.excused.contains(&track))
+                {
                     tell(Told::Unmet(step, track, value));
                 }
                 self.step_ended(step, true, then, chart);
@@ -145,6 +150,10 @@ impl Watch {
                 }
                 self.step_ended(step, outcome != Outcome::Ok, then, chart);
             }
+            Fact::Tracked {
+                track,
+                value: TrackValue::Known(_),
+            } => self.excused.retain(|excused| *excused != track),
             Fact::RetryDropped { step, then, .. } => self.step_ended(step, true, then, chart),
             Fact::CallEntered { step, .. } => {
                 let around = chart.step(step).recovery || self.recovery();
@@ -152,6 +161,11 @@ impl Watch {
             }
             Fact::ExitStepFailed { step, .. } => {
                 self.step_begins(step, false, chart, &mut tell);
+                for track in chart.sets(step) {
+                    if !self.excused.contains(&track) {
+                        self.excused.push(track);
+                    }
+                }
                 self.failed |= chart.step(step).recovery || self.recovery();
             }
             Fact::StepSkipped { step }
@@ -165,7 +179,9 @@ impl Watch {
                 Site::State(_) => self.failed = false,
             },
             Fact::Raised { state, reason, .. } => {
-                if let Reason::Ensures { track, value } = reason {
+                if let Reason::Ensures { track, value } = reason
+                    && !(value == TrackValue::Unknown && self.excused.contains(&track))
+                {
                     tell(Told::Broken(track, value));
                 }
                 self.failed |= self.recovery() || chart.state(state).recovery;
