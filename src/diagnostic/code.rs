@@ -214,14 +214,6 @@ codes! {
     MissingBound = "0501" Error;
     /// A bound, a sleep or a try that never comes, as a bound around it always comes first.
     NeverReached = "0502" Warning;
-    /// A scope whose `enter` steps change something, and that has no `exit` steps.
-    NoExit = "0801" Warning;
-    /// An exit step that may take long: more than 15 minutes a try, or 30 with all tries.
-    LongExit = "0802" Warning;
-    /// A medium goes back to the board whether or not it was written well.
-    HandedBack = "0803" Note;
-    /// A stage that switches the board off and never on again.
-    LeftOff = "0804" Warning;
     /// A step can be reached while what it `needs` does not hold: it is refused then.
     UnmetNeeds = "0701" Warning;
     /// What a step `needs` holds on no path that leads to it.
@@ -234,6 +226,14 @@ codes! {
     RawDevice = "0705" Warning;
     /// Too many situations to prove what must hold while checking.
     NotProved = "0706" Note;
+    /// A scope whose `enter` steps change something, and that has no `exit` steps.
+    NoExit = "0801" Warning;
+    /// An exit step that may take long: more than 15 minutes a try, or 30 with all tries.
+    LongExit = "0802" Warning;
+    /// A medium goes back to the board whether or not it was written well.
+    HandedBack = "0803" Note;
+    /// A stage that switches the board off and never on again.
+    LeftOff = "0804" Warning;
     /// A comment for `tf-engine` that is not `allow CODE because REASON`.
     BadAllow = "0901" Warning;
     /// A comment allows a code that does not exist.
