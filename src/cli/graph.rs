@@ -128,6 +128,7 @@ fn explored(recipe: &Recipe, stage: &str, exit: u8) -> Result<Trail, String> {
         max_states: MAX_STATES,
         signals: matches!(exit, 130 | 143),
         places: false,
+        ..Options::default()
     };
     let found = explore(recipe, stage, options).map_err(|error| error.to_string())?;
     // Either signal ends the same runs, and one of them stands for both.
