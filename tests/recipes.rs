@@ -3,6 +3,8 @@
 
 #[path = "recipes/graph.rs"]
 mod graph;
+#[path = "recipes/scenarios.rs"]
+mod scenarios;
 #[path = "support/sshd.rs"]
 mod sshd;
 

@@ -11,6 +11,7 @@ mod explore;
 mod findings;
 mod graph;
 mod list;
+mod new;
 mod output;
 mod plan;
 mod recipes;
@@ -73,6 +74,7 @@ enum Command {
     Check(check::Check),
     Explore(explore::Explore),
     Test(test::Test),
+    New(new::New),
     List(list::List),
     Show(show::Show),
     Graph(graph::Graph),
@@ -116,6 +118,7 @@ where
         Command::Plan(plan) => plan.run(&cli.global, &mut streams),
         Command::Check(check) => check.run(&cli.global, &mut streams),
         Command::Explore(explore) => explore.run(&cli.global, &mut streams),
+        Command::New(new) => new.run(&cli.global, &mut streams),
         Command::Test(test) => test.run(&cli.global, &mut streams),
         Command::List(list) => list.run(&cli.global, &mut streams),
         Command::Show(show) => show.run(&cli.global, &mut streams),

@@ -28,7 +28,7 @@ use crate::recipe::{ErrorKind, duration};
 const TRIES: u32 = 20_000;
 
 /// What is told of a run beforehand.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Script {
     /// How the tries of a step end, in order; the last one again and again.
     pub(super) tries: HashMap<StepId, Vec<TryOutcome>>,
@@ -37,6 +37,7 @@ pub(super) struct Script {
 }
 
 /// A signal that comes while a step is at work.
+#[derive(Clone)]
 pub(super) struct Cue {
     pub(super) during: StepId,
     /// From 1.

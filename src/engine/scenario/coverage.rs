@@ -3,11 +3,12 @@
 //! A recipe is charged for what is written in its own file, and what it inherits is its parent's. It
 //! does not matter whose scenario takes a thing: all that are tried together count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use crate::check::explore::{Options, explore};
 use crate::diagnostic::{Position, SourceId, Span};
 use crate::engine::scripted::Taken;
-use crate::machine::Chart;
+use crate::machine::{Chart, Transition};
 use crate::recipe::model::{Body, Recipe, State};
 
 /// A place in a recipe's file that a scenario can take. The same whichever recipe was read with it.
@@ -90,10 +91,18 @@ pub(super) fn coverage(recipe: &Recipe, marks: &BTreeSet<Mark>) -> Coverage {
         }
     }
     all.sort_by_key(|(span, _)| *span);
-    let of = all.len();
+    let mut of = all.len();
+    all.retain(|(span, _)| !mark(recipe, *span).is_some_and(|mark| marks.contains(&mark)));
+    if !all.is_empty()
+        && let Some(possible) = possible(recipe)
+    {
+        // What no run comes to is no scenario's to take.
+        let missed = all.len();
+        all.retain(|(span, _)| possible.contains(span));
+        of -= missed - all.len();
+    }
     let missed: Vec<Missed> = all
         .into_iter()
-        .filter(|(span, _)| !mark(recipe, *span).is_some_and(|mark| marks.contains(&mark)))
         .filter_map(|(span, what)| {
             Some(Missed {
                 file: recipe.sources.get(span.source)?.name.clone(),
@@ -108,6 +117,48 @@ pub(super) fn coverage(recipe: &Recipe, marks: &BTreeSet<Mark>) -> Coverage {
         of,
         missed,
     }
+}
+
+/// The places that some run of a stage or procedure takes; `None` where that can't be told.
+fn possible(recipe: &Recipe) -> Option<HashSet<Span>> {
+    let options = Options {
+        signals: false,
+        ..Options::default()
+    };
+    let mut possible = HashSet::new();
+    for stage in recipe.stages.keys() {
+        let explored = explore(recipe, stage, options).ok()?;
+        if !explored.complete {
+            return None;
+        }
+        let chart = &explored.chart;
+        let entered = chart.states().zip(&explored.entered);
+        let entered = entered.filter(|(_, entered)| **entered);
+        possible.extend(entered.map(|(state, _)| chart.state(state).name.span));
+        for (state, transition) in &explored.taken {
+            let state = chart.state(*state);
+            possible.extend(match transition {
+                Transition::Next(row) => {
+                    let row = usize::try_from(*row).unwrap_or(usize::MAX);
+                    state.next.get(row).map(|row| row.to.span)
+                }
+                Transition::Catch(kind) => {
+                    let row = state.catch.iter().find(|row| row.kind == *kind);
+                    row.map(|row| row.to.span)
+                }
+            });
+        }
+    }
+    // A procedure that no stage calls may be given any arguments.
+    for procedure in recipe.procedures.values() {
+        let root = &procedure.root;
+        if !possible.contains(&root.name.span) {
+            let mut all = Vec::new();
+            gather(root.name.span.source, root, &mut all);
+            possible.extend(all.into_iter().map(|(span, _)| span));
+        }
+    }
+    Some(possible)
 }
 
 /// What can be taken in a state and those inside it. Nesting is bounded by the loader.

@@ -1,16 +1,17 @@
 //! The names of a scenario in the stage that it runs.
 
 use super::places::{Places, Unclear};
+use crate::check::raises::Raises;
 use crate::diagnostic::{Code, Finding, Findings, Spanned, list, nearest, plural};
 use crate::engine::at_once;
 use crate::engine::scripted::{Cue, Script};
 use crate::machine::{Chart, Signal, Site, StateId, StepId};
-use crate::recipe::model::{Recipe, Step};
+use crate::recipe::model::Step;
 use crate::recipe::scenario::{Scenario, Sent, TryOutcome};
 use crate::recipe::{ErrorKind, KindSet};
 
 /// A scenario's names, found.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Resolved {
     pub(super) script: Script,
     pub(super) path: Vec<StateId>,
@@ -19,14 +20,14 @@ pub(super) struct Resolved {
 
 /// Looks up all names, and complains about those that mean nothing and outcomes that can't be.
 pub(super) fn resolve(
-    recipe: &Recipe,
+    raises: &Raises<'_>,
     chart: &Chart,
     scenario: &Scenario,
     findings: &mut Findings,
 ) -> Resolved {
     let places = Places::new(chart);
     let mut resolver = Resolver {
-        recipe,
+        raises,
         chart,
         places: &places,
         findings,
@@ -74,7 +75,7 @@ pub(super) fn resolve(
 }
 
 struct Resolver<'a> {
-    recipe: &'a Recipe,
+    raises: &'a Raises<'a>,
     chart: &'a Chart,
     places: &'a Places<'a>,
     findings: &'a mut Findings,
@@ -189,35 +190,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// The kinds of error that a try of a step can end with.
+    /// The kinds of error that a try of a step can end with: its own, and the bounds around it.
     fn kinds(&self, step: &Step, home: Option<&str>) -> KindSet {
-        let mut kinds = step.action.kinds;
-        let mut add =
-            |all: &[ErrorKind]| kinds = all.iter().fold(kinds, |set, kind| set.with(*kind));
-        add(&[ErrorKind::Timeout, ErrorKind::Input, ErrorKind::Mismatch]);
-        let recipe = home.map_or(Some(self.recipe), |home| self.recipe.imports.get(home));
-        let host = step.host.as_ref().map_or("local", |host| &host.value);
-        let is_remote = recipe
-            .and_then(|recipe| recipe.hosts.get(host))
-            .is_some_and(|host| host.login.is_some());
-        let by_commands = matches!(step.action.name, "run" | "commands");
-        // A driver's steps, and the two ends of a copy, may be on any host.
-        let anywhere = matches!(step.action.name, "power" | "mux" | "copy" | "flash");
-        if (step.action.on_host && is_remote) || anywhere {
-            add(&[ErrorKind::Unreachable, ErrorKind::Lost, ErrorKind::Auth]);
-        }
-        if by_commands {
-            // A program that can't be started, or is ended by a signal.
-            add(&[ErrorKind::Unreachable, ErrorKind::Lost]);
-        }
-        if let Some(expect) = &step.expect {
-            if expect.any {
-                kinds = kinds.without(ErrorKind::Exit).without(ErrorKind::Http);
-            }
-            if expect.lost {
-                kinds = kinds.without(ErrorKind::Lost);
-            }
-        }
-        kinds
+        self.raises.of_try(home, step).with(ErrorKind::Timeout)
     }
 }

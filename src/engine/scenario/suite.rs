@@ -8,6 +8,7 @@ use super::coverage::{self, Coverage, Mark};
 use super::play::{Played, Stand, Statuses, play};
 use super::procedure;
 use super::resolve::{Resolved, resolve};
+use crate::check::raises::Raises;
 use crate::diagnostic::{Code, Finding, Findings, SourceId, Sources, Spanned, list, nearest};
 use crate::machine::Chart;
 use crate::recipe::library::{Library, OpenError};
@@ -33,6 +34,7 @@ pub struct Suite {
 /// A scenario whose names were found.
 struct Ready {
     scenario: Scenario,
+    resolved: Resolved,
     recipe: Arc<Recipe>,
     chart: Arc<Chart>,
     stage: String,
@@ -90,14 +92,8 @@ impl Suite {
                 };
             }
         };
-        let beside = opened.folder.as_ref().map(|folder| {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
-            folder.join(format!("{}.yaml", opened.name))
-        });
+        let folder = opened.folder.as_ref();
+        let beside = folder.map(|folder| folder.join(format!("{}.yaml", opened.name)));
         let recipe = match beside.filter(|path| path.is_file()) {
             Some(path) => load(library, &path.to_string_lossy()),
             None => load(library, &opened.name),
@@ -126,6 +122,7 @@ impl Suite {
         {
             let recipe = Arc::new(recipe);
             let mut maker = Maker {
+                raises: Raises::of(&recipe),
                 recipe: &recipe,
                 findings: &mut findings,
                 charts: HashMap::new(),
@@ -187,16 +184,6 @@ impl Suite {
     /// Runs one of its scenarios, by its place in [`Suite::names`].
     pub fn run(&self, at: usize, statuses: Statuses) -> Option<Tried> {
         let ready = self.scenarios.get(at)?;
-        let resolved = resolve(
-            &ready.recipe,
-            &ready.chart,
-            &ready.scenario,
-            &mut Findings::default(),
-        );
-        Some(self.tried(ready, resolved, statuses))
-    }
-
-    fn tried(&self, ready: &Ready, resolved: Resolved, statuses: Statuses) -> Tried {
         let stand = Stand {
             recipe: &ready.recipe,
             stage: &ready.stage,
@@ -205,17 +192,19 @@ impl Suite {
             assets: &self.assets,
         };
         let mut marks = BTreeSet::new();
-        let played = play(&stand, &ready.scenario, resolved, statuses).map(|(played, happened)| {
-            marks = coverage::marks(&ready.recipe, &ready.chart, &happened.taken);
-            played
-        });
-        Tried {
+        let played = play(&stand, &ready.scenario, ready.resolved.clone(), statuses).map(
+            |(played, happened)| {
+                marks = coverage::marks(&ready.recipe, &ready.chart, &happened.taken);
+                played
+            },
+        );
+        Some(Tried {
             name: ready.scenario.name.value.clone(),
             summary: ready.scenario.summary.clone(),
             played,
             expects: ready.scenario.expect.is_some(),
             marks,
-        }
+        })
     }
 }
 
@@ -252,6 +241,7 @@ pub fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Makes scenarios ready; those of one stage share a chart.
 struct Maker<'a> {
+    raises: Raises<'a>,
     recipe: &'a Arc<Recipe>,
     findings: &'a mut Findings,
     charts: HashMap<String, Arc<Chart>>,
@@ -321,9 +311,10 @@ impl Maker<'_> {
         if is_stage {
             self.charts.insert(stage.clone(), Arc::clone(&chart));
         }
-        resolve(&recipe, &chart, &scenario, self.findings);
+        let resolved = resolve(&self.raises, &chart, &scenario, self.findings);
         Some(Ready {
             scenario,
+            resolved,
             recipe,
             chart,
             stage,

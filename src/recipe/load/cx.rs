@@ -204,8 +204,8 @@ impl Cx<'_> {
     }
 }
 
-/// `[a-z][a-z0-9_]*`
-pub(super) fn is_name(name: &str) -> bool {
+/// Whether a text has the form of a name: `[a-z][a-z0-9_]*`.
+pub fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()

@@ -32,6 +32,7 @@ mod tracks;
 mod transition;
 mod value;
 
+pub use cx::is_name;
 pub use scenario::read_scenarios;
 
 use super::extends::Files;
