@@ -292,7 +292,7 @@ mod tests {
             );
         }
         case(
-            "max_visits: 2\ndo: [ { run: x } ]\ncatch: { loop: b, any: a }",
+            "max_visits: 2\ndo: [ { run: x } ]\ncatch: { loop: b, any: b }",
             &[],
         );
         case(

@@ -12,6 +12,7 @@ mod bounds;
 mod calls;
 mod catches;
 mod cycles;
+mod ends;
 mod evaluated;
 #[cfg(test)]
 mod example;
@@ -24,6 +25,7 @@ mod outline;
 pub(crate) mod raises;
 mod raw_device;
 mod reach;
+mod retries;
 mod safety;
 mod scope;
 mod script;
@@ -33,6 +35,7 @@ mod sites;
 mod swallowed;
 mod targets;
 mod templates;
+mod unused;
 mod vars;
 mod whole;
 

@@ -180,6 +180,19 @@ codes! {
     ForgivesNothing = "0320" Warning;
     /// A kind of error that stands twice in one list.
     KindTwice = "0321" Warning;
+    /// An input that nothing reads.
+    UnusedInput = "0322" Warning;
+    /// A host, a piece of gear, a constant, a parameter or a procedure that nothing uses.
+    UnusedName = "0323" Warning;
+    /// A variable that is saved, set or declared, and that nothing reads.
+    NeverRead = "0324" Warning;
+    /// States that lead to each other alone: no end can be reached from them.
+    NoWayOut = "0325" Warning;
+    /// A state that goes back to itself by its own `catch`: that is a retry, and its last error
+    /// would stay what it is.
+    RetryByHand = "0326" Note;
+    /// A recovery that does nothing: a mark where nothing can fail, or a handler without steps.
+    IdleRecovery = "0327" Warning;
     /// A template or an expression that can't be parsed, or is not in the language.
     BadTemplate = "0401" Error;
     /// A filter, a test or a function that the language does not have.
@@ -214,6 +227,12 @@ codes! {
     MissingBound = "0501" Error;
     /// A bound, a sleep or a try that never comes, as a bound around it always comes first.
     NeverReached = "0502" Warning;
+    /// A request that is not idempotent is made again although the first one may have had its effect.
+    RequestTwice = "0601" Warning;
+    /// Retries inside each other make more than 20 tries of one step.
+    TooManyTries = "0602" Warning;
+    /// A wait for SSH straight after a reboot, which the old system may still answer.
+    WaitAfterReboot = "0603" Warning;
     /// A step can be reached while what it `needs` does not hold: it is refused then.
     UnmetNeeds = "0701" Warning;
     /// What a step `needs` holds on no path that leads to it.
