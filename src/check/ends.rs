@@ -114,9 +114,8 @@ fn leaving(outline: &Outline<'_>) -> Vec<bool> {
         }
         for edge in outline.edges(at) {
             match outline.target(at, &edge.to.value) {
-                Target::Done => leaves[at] = true,
                 Target::State(to) => outermost[at] = outermost[at].min(depth[to]),
-                Target::Inside(_) | Target::Nowhere => leaves[at] = true,
+                Target::Done | Target::Inside(_) | Target::Nowhere => leaves[at] = true,
             }
         }
         leaves[at] |= outermost[at] < depth[at] || ends;
