@@ -6,7 +6,8 @@ use super::scenario::try_kinds;
 use super::shape::{NAME, or_null, shape};
 use super::{described, of, with_default};
 use crate::recipe::vocabulary::key::{Key, List, Takes};
-use crate::recipe::vocabulary::{ACTIONS, keys, scenario};
+use crate::recipe::vocabulary::keys::scenario;
+use crate::recipe::vocabulary::{ACTIONS, keys};
 use crate::recipe::{GearKind, Verdict, model::InputType};
 
 /// A map with these keys and no others.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::part::map;
 use super::{DRAFT, of, shape};
 use crate::recipe::ErrorKind;
-use crate::recipe::vocabulary::scenario;
+use crate::recipe::vocabulary::keys::scenario;
 
 /// The kinds of error that a try can end with: `loop` comes of visits, `cancelled` of signals.
 pub(super) fn try_kinds() -> Vec<&'static str> {

@@ -95,13 +95,13 @@ pub enum Takes {
     Scenarios,
     /// Outcomes of tries by the name of their step, each one or a list.
     Outcomes,
-    /// A map of [`SIGNAL`](super::scenario::SIGNAL), or a list of these.
+    /// A map of [`SIGNAL`](super::keys::scenario::SIGNAL), or a list of these.
     Signals,
-    /// A map of [`EXPECT`](super::scenario::EXPECT).
+    /// A map of [`EXPECT`](super::keys::scenario::EXPECT).
     Expectations,
-    /// A map of [`COMMANDS`](super::scenario::COMMANDS).
+    /// A map of [`COMMANDS`](super::keys::scenario::COMMANDS).
     Commands,
-    /// A duration, or a map of [`TOOK`](super::scenario::TOOK).
+    /// A duration, or a map of [`TOOK`](super::keys::scenario::TOOK).
     Took,
     /// A kind of error that a try can end with.
     TryError,
@@ -123,7 +123,11 @@ pub enum List {
 }
 
 impl Key {
-    pub(super) const fn new(name: &'static str, takes: Takes, doc: &'static str) -> Self {
+    pub(in crate::recipe::vocabulary) const fn new(
+        name: &'static str,
+        takes: Takes,
+        doc: &'static str,
+    ) -> Self {
         Self {
             name,
             takes,
@@ -135,21 +139,25 @@ impl Key {
     }
 
     /// A key whose value is of a shape.
-    pub(super) const fn shaped(name: &'static str, shape: Shape, doc: &'static str) -> Self {
+    pub(in crate::recipe::vocabulary) const fn shaped(
+        name: &'static str,
+        shape: Shape,
+        doc: &'static str,
+    ) -> Self {
         Self::new(name, Takes::Shape(shape), doc)
     }
 
-    pub(super) const fn required(mut self) -> Self {
+    pub(in crate::recipe::vocabulary) const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    pub(super) const fn literal(mut self) -> Self {
+    pub(in crate::recipe::vocabulary) const fn literal(mut self) -> Self {
         self.literal = true;
         self
     }
 
-    pub(super) const fn default(mut self, written: &'static str) -> Self {
+    pub(in crate::recipe::vocabulary) const fn default(mut self, written: &'static str) -> Self {
         self.default = Some(written);
         self
     }

@@ -13,7 +13,6 @@ pub mod key;
 pub mod keys;
 mod modifier;
 mod net;
-pub mod scenario;
 mod shape;
 
 pub use action::{Action, Places};

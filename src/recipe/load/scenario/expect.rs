@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Finding, Spanned};
 use crate::recipe::load::cx::Cx;
 use crate::recipe::scenario::{Commands, Expect, Pattern, Took};
 use crate::recipe::vocabulary::key::names;
-use crate::recipe::vocabulary::scenario;
+use crate::recipe::vocabulary::keys::scenario;
 use crate::recipe::yaml::{Kind, Node};
 use crate::recipe::{Verdict, duration};
 

@@ -12,7 +12,7 @@ use crate::recipe::scenario::{Runs, Scenario, ScenarioFile, Sent, SignalAt};
 use crate::recipe::template::Style;
 use crate::recipe::vocabulary::key::names;
 use crate::recipe::vocabulary::keys::STAGES;
-use crate::recipe::vocabulary::scenario;
+use crate::recipe::vocabulary::keys::scenario;
 use crate::recipe::yaml::{Dialect, Key, Kind, Node, read};
 
 const FILE: &[&str] = &names::<{ scenario::FILE.len() }>(scenario::FILE);

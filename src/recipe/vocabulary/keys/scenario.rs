@@ -1,8 +1,8 @@
 //! The maps of a scenario file: their keys, what they take, and what they are for.
 
-use super::key::{Key, Takes};
-use super::keys::STAGES;
-use super::shape::Shape;
+use super::STAGES;
+use crate::recipe::vocabulary::Shape;
+use crate::recipe::vocabulary::key::{Key, Takes};
 
 /// The file.
 pub const FILE: &[Key] = &[
