@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::explore::{Broken, Exploration, Options, Unmet, explore_chart, known};
 use super::whole::Whole;
 use crate::diagnostic::{Code, Finding, Findings, Span};
-use crate::machine::{Chart, List, StepId, TrackId};
+use crate::machine::{Chart, List, StepId, TrackId, TrackValue};
 use crate::recipe::model::{Needs, Recipe};
 
 /// Situations that are looked at while checking: some milliseconds.
@@ -27,6 +27,11 @@ pub(super) fn check(whole: &Whole<'_>, chart: &Chart, findings: &mut Findings) {
     let found = explore_chart(whole.recipe, &chart, &whole.raises, options);
     let mut told: Vec<(StepId, TrackId)> = Vec::new();
     for unmet in &found.unmet {
+        // A gear that has failed is unknown, and an interlock then refuses what it must on the way out.
+        let is_exit = chart.position(unmet.step).0 == List::Exit;
+        if is_exit && unmet.value == TrackValue::Unknown {
+            continue;
+        }
         if !told.contains(&(unmet.step, unmet.track)) {
             told.push((unmet.step, unmet.track));
             push(findings, refused(&found, unmet));
