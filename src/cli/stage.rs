@@ -14,9 +14,10 @@ use super::{Children, recipes};
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
 use crate::engine::{Inputs, RunRequest, Signals};
 use crate::recipe::Verdict;
-use crate::recipe::inputs::{Bound, bind};
+use crate::recipe::inputs::{Bound, OPTIONAL_STAGES, bind};
 use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
+use crate::recipe::vocabulary::keys::STAGES;
 use crate::transport::{Local, SshKeys};
 
 /// Device configs and job data are read up to this size; real ones have a few kilobytes.
@@ -45,19 +46,6 @@ pub(super) struct StageArgs {
     )]
     pub(super) run_dir: PathBuf,
 }
-
-/// Stages that succeed at once where a recipe does not have them; each is an extra of a job.
-const OPTIONAL_STAGES: [&str; 2] = ["allocate", "cleanup"];
-
-/// All stages that a recipe can have.
-const STAGES: [&str; 6] = [
-    "provision",
-    "firmware_update",
-    "runtest",
-    "allocate",
-    "reserve",
-    "cleanup",
-];
 
 impl StageArgs {
     /// Recipe and inputs, all that is wrong with them said; `None`: there is nothing to run, which was

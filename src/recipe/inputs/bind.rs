@@ -10,8 +10,8 @@ use crate::recipe::reads::Used;
 use crate::recipe::yaml::{Kind, Node};
 use crate::recipe::{ErrorKind, Value};
 
-/// Stages that a recipe may leave out: they succeed at once.
-const OPTIONAL_STAGES: &[&str] = &["allocate", "cleanup"];
+/// Stages that a recipe may leave out: they succeed at once, for each is an extra of a job.
+pub const OPTIONAL_STAGES: &[&str] = &["allocate", "cleanup"];
 
 /// The values of one recipe's inputs.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -7,5 +7,5 @@ mod bind;
 mod convert;
 mod document;
 
-pub use bind::{Binding, Bound, bind, bind_maps, bind_params, hides};
+pub use bind::{Binding, Bound, OPTIONAL_STAGES, bind, bind_maps, bind_params, hides};
 pub use convert::{Wrong, convert};
