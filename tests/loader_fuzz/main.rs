@@ -4,6 +4,9 @@
 //! Mutations are made from real recipes by a generator with a fixed seed, so that a failure can be
 //! seen again; its input is printed.
 
+mod mutation;
+mod tools;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tf_engine::check::check;
@@ -14,182 +17,12 @@ use tf_engine::recipe::load::{Loaded, load, load_text};
 use tf_engine::recipe::model::Recipe;
 use tf_engine::report::findings::{Style, render};
 
+use mutation::{Random, mutate};
+
 const STYLE: Style = Style {
     color: false,
     width: 100,
 };
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).unwrap_or(0)
-    }
-
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
-    }
-}
-
-/// What people type by mistake, and what YAML, templates and shells stumble over.
-const PIECES: &[&str] = &[
-    "{{",
-    "}}",
-    "{%",
-    "%}",
-    "{{ ",
-    " }}",
-    "{# x #}",
-    "[",
-    "]",
-    "{",
-    "}",
-    ": ",
-    ":",
-    "- ",
-    "\t",
-    "\n",
-    "\r\n",
-    "#",
-    " #",
-    "&a ",
-    "*a",
-    "<<: ",
-    "!x ",
-    "---\n",
-    "...\n",
-    "? ",
-    "|\n",
-    ">-\n",
-    "'",
-    "\"",
-    "\\",
-    "%",
-    "@",
-    "`",
-    "~",
-    "null",
-    "true",
-    "off",
-    "0775",
-    "1:30",
-    "99999999999999999999",
-    "-1",
-    ".inf",
-    "1e400",
-    "é",
-    "\u{FEFF}",
-    "\u{0}",
-    "🦀",
-    "next: done",
-    "when: ",
-    "vars.x",
-    "done",
-    "states:",
-    "do:",
-    "end: failure",
-    "extends: base",
-    "call: x",
-    "call: base.reboot",
-    "type: list",
-    "retry: 3",
-    "timeout: none",
-    "366d",
-    "1TiB",
-    "${x#y}",
-    "$(x)",
-    "a.b.c.d",
-    "| raw",
-    "not ",
-    " and ",
-    "((((",
-    "))))",
-];
-
-/// A mutation of a text, at line or character level.
-fn mutate(text: &str, random: &mut Random) -> String {
-    let mut text = text.to_owned();
-    for _ in 0..=random.below(4) {
-        text = once(&text, random);
-    }
-    text
-}
-
-fn once(text: &str, random: &mut Random) -> String {
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let edges: Vec<usize> = text
-        .char_indices()
-        .map(|(at, _)| at)
-        .chain([text.len()])
-        .collect();
-    let line = random.below(lines.len());
-    match random.below(9) {
-        // Lines: away, twice, swapped, deeper or less deep.
-        0 => lines
-            .iter()
-            .enumerate()
-            .filter(|(n, _)| *n != line)
-            .map(|(_, line)| *line)
-            .collect(),
-        1 => lines
-            .iter()
-            .enumerate()
-            .flat_map(|(n, text)| std::iter::repeat_n(*text, 1 + usize::from(n == line)))
-            .collect(),
-        2 => {
-            let mut lines = lines;
-            let other = random.below(lines.len());
-            if !lines.is_empty() {
-                lines.swap(line, other);
-            }
-            lines.concat()
-        }
-        3 => lines
-            .iter()
-            .enumerate()
-            .map(|(n, text)| {
-                if n == line {
-                    format!("  {text}")
-                } else {
-                    (*text).to_owned()
-                }
-            })
-            .collect(),
-        4 => lines
-            .iter()
-            .enumerate()
-            .map(|(n, text)| if n == line { text.trim_start() } else { text })
-            .collect(),
-        // Characters: away, put in, exchanged; the rest cut off.
-        5 => {
-            let at = *random.pick(&edges);
-            let rest = text[at..].chars().next().map_or(0, char::len_utf8);
-            format!("{}{}", &text[..at], &text[at + rest..])
-        }
-        6 => {
-            let at = *random.pick(&edges);
-            format!("{}{}{}", &text[..at], random.pick(PIECES), &text[at..])
-        }
-        7 => {
-            let (a, b) = (*random.pick(&edges), *random.pick(&edges));
-            let (a, b) = (a.min(b), a.max(b).min(a.min(b) + 200));
-            let b = (b..=text.len())
-                .find(|at| text.is_char_boundary(*at))
-                .unwrap_or(text.len());
-            format!("{}{}{}", &text[..a], random.pick(PIECES), &text[b..])
-        }
-        _ => text[..*random.pick(&edges)].to_owned(),
-    }
-}
 
 /// Loads, checks and prints; with data if there are any.
 fn all_of(name: &str, text: &str) -> Loaded {
@@ -215,17 +48,22 @@ fn survives(text: &str, body: impl FnOnce()) {
     assert!(result.is_ok(), "it panicked on:\n{text}");
 }
 
-#[test]
-fn mutated_recipes_are_answered() {
+/// The recipes that are built in, by name.
+fn shipped() -> Vec<(String, String)> {
     let library = Library::default();
-    let recipes: Vec<(String, String)> = library
+    library
         .names()
         .into_iter()
         .map(|name| {
             let text = library.open(&name).expect("it ships").text;
             (name, text)
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn mutated_recipes_are_answered() {
+    let recipes = shipped();
     let mut random = Random(1);
     let mut refused = 0;
     for _ in 0..3000 {
