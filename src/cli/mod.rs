@@ -93,6 +93,21 @@ pub enum Children {
     Shared,
 }
 
+/// Whether a command line (beginning with the program's name) is one: documents are held against it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parses<I, A>(args: I) -> Result<(), String>
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    match Cli::try_parse_from(args) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Does what the command line says (`args` begins with the program's name), on the process's own
 /// streams and signals.
 pub fn main_with<I, A>(args: I, children: Children) -> Exit

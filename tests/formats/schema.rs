@@ -21,7 +21,7 @@ fn validator(schema: &Value) -> Validator {
 }
 
 /// A YAML text as an editor's validator sees it.
-fn value(text: &str) -> Value {
+pub(crate) fn value(text: &str) -> Value {
     let mut sources = Sources::default();
     let mut findings = Findings::default();
     let source = sources.add("text", text);
@@ -55,7 +55,7 @@ fn yaml_files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The texts between a fence's lines, of fences that begin so.
-fn fenced<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = String> + 'a {
+pub(crate) fn fenced<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = String> + 'a {
     text.split(&format!("```{begin}\n")[..])
         .skip(1)
         .filter_map(|rest| rest.split_once("\n```"))
