@@ -3,9 +3,10 @@
 //! An edge of DOT joins two nodes. One that joins a scope goes to the mark of the scope's start, or
 //! from that of its completion, and `lhead` and `ltail` cut it off at the cluster's border.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::card::{Card, Line, cards};
+use super::card::{Card, Line, Span, cards};
 use super::measure::{COLUMN, Font, shorten};
 use super::model::{Edge, Goal, Graph, Kind, Why};
 use super::svg::rescues;
@@ -29,9 +30,14 @@ const TAKEN: &str = "#0969da";
 
 /// The graph as a DOT file, which ends with a line break.
 pub fn dot(graph: &Graph) -> String {
+    let retries = graph.edges.iter().filter(|edge| edge.why == Why::Retry);
+    let tries = retries
+        .filter(|edge| graph.nodes[edge.from].kind == Kind::Scope)
+        .map(|edge| (edge.from, edge.label.as_str()));
     let mut file = File {
         graph,
         cards: cards(graph),
+        tries: tries.collect(),
         out: String::new(),
     };
     let title = format!("{}: stage {}", graph.recipe, graph.stage);
@@ -51,6 +57,8 @@ pub fn dot(graph: &Graph) -> String {
 struct File<'g> {
     graph: &'g Graph,
     cards: Vec<Card>,
+    /// The tries of scopes: a line from a cluster to itself would lie on its border.
+    tries: BTreeMap<usize, &'g str>,
     out: String,
 }
 
@@ -107,12 +115,9 @@ impl File<'_> {
             label.push_str(&escaped(&text_of(line), " "));
             label.push_str("\\l");
         }
-        if self.graph.nodes[at].kind == Kind::Scope {
-            let own = self.graph.edges.iter().filter(|edge| edge.from == at);
-            for edge in own.filter(|edge| edge.why == Why::Retry) {
-                label.push_str(&escaped(&edge.label, " "));
-                label.push_str("\\l");
-            }
+        if let Some(tries) = self.tries.get(&at) {
+            label.push_str(&escaped(tries, " "));
+            label.push_str("\\l");
         }
         label
     }
@@ -219,9 +224,7 @@ impl File<'_> {
 }
 
 fn text_of(line: &Line) -> String {
-    let join = |spans: &[super::card::Span]| -> String {
-        spans.iter().map(|span| span.text.as_str()).collect()
-    };
+    let join = |spans: &[Span]| -> String { spans.iter().map(|span| span.text.as_str()).collect() };
     match line.right[..] {
         [] => join(&line.left),
         [..] => format!("{}   {}", join(&line.left), join(&line.right)),

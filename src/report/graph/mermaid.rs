@@ -94,10 +94,14 @@ impl File<'_> {
         let mut parts = vec![self.graph.heading(at)];
         parts.extend(node.conditions.iter().chain(&node.ending).cloned());
         parts.extend(node.bounds.iter().cloned());
+        if node.recovery {
+            parts.push("recovery".to_owned());
+        }
         let mut list = |name: &str, steps: &[StepLine]| {
             if let [first, rest @ ..] = steps {
+                let recovery = if first.recovery { ", recovery" } else { "" };
                 let more = if rest.is_empty() { "" } else { ", …" };
-                parts.push(format!("{name}: {}{more}", first.text));
+                parts.push(format!("{name}: {}{recovery}{more}", first.text));
             }
         };
         if node.kind == Kind::Scope {

@@ -16,6 +16,7 @@ mod place;
 mod stroke;
 mod svg;
 mod tooltip;
+mod tracks;
 mod trail;
 mod xml;
 

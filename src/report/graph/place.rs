@@ -6,11 +6,9 @@
 //! `retry` at the left. Edges to one target share their vertical line. As nothing stands beside a
 //! state, no line crosses a box.
 
-use std::collections::BTreeMap;
-
 use super::card::{self, Card, PORT_HEIGHT};
-use super::lanes;
 use super::model::{Goal, Graph, Why};
+use super::tracks::{self, Side, Tracks, side};
 
 /// Pixels between a box's upper or lower edge and its text.
 const PAD: i32 = 8;
@@ -21,12 +19,6 @@ const MARK: i32 = 14;
 /// Pixels from a box's upper edge to where arrows come in from the side, and where a retry does.
 const ENTRY: i32 = 17;
 const RETRY_ENTRY: i32 = 27;
-/// Pixels from a column to its first track, from one to the next, and from the last to the scope's edge.
-const FIRST_TRACK: i32 = 14;
-const TRACK: i32 = 9;
-const LAST_TRACK: i32 = 12;
-/// Pixels between a column without tracks and the scope's edge.
-const NO_TRACK: i32 = 16;
 /// The radius of a start's mark, and the room around a completion's.
 pub(super) const DOT: i32 = 5;
 pub(super) const DONE: i32 = 9;
@@ -71,13 +63,6 @@ pub(super) struct Spot {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Route {
     pub(super) corners: Vec<(i32, i32)>,
-}
-
-/// Which side of the column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Left,
-    Right,
 }
 
 /// Pixels at either side of the axis.
@@ -201,7 +186,7 @@ impl Layout {
     }
 
     /// The height at which an edge leaves its box.
-    fn leaves(&self, graph: &Graph, tracks: &Tracks, edge: usize) -> i32 {
+    pub(super) fn leaves(&self, graph: &Graph, tracks: &Tracks, edge: usize) -> i32 {
         let from = graph.edges[edge].from;
         match (graph.edges[edge].why, tracks.rows[edge]) {
             (Why::Initial, _) => self.spots[from].start,
@@ -211,7 +196,7 @@ impl Layout {
     }
 
     /// The height at which edges come to a goal from the side.
-    fn arrives(&self, goal: Goal) -> i32 {
+    pub(super) fn arrives(&self, goal: Goal) -> i32 {
         match goal {
             Goal::Node(node) => self.spots[node].top + ENTRY,
             Goal::Done(scope) => self.spots[scope].done,
@@ -257,89 +242,11 @@ impl Layout {
             (Side::Left, Goal::Done(_)) => (columns[scope].left, self.axis - DONE),
             (Side::Right, Goal::Done(_)) => (columns[scope].right, self.axis + DONE),
         };
-        let x = self.axis + away * (column + FIRST_TRACK + TRACK * track);
+        let x = self.axis + away * (column + tracks::distance(track));
         let arrives = self.arrives(edge.to);
         Route {
             corners: vec![(start, y), (x, y), (x, arrives), (end, arrives)],
         }
-    }
-}
-
-fn side(why: Why) -> Side {
-    match why {
-        Why::Initial | Why::Next => Side::Right,
-        Why::Catch | Why::Retry => Side::Left,
-    }
-}
-
-/// The tracks that edges take beside the columns.
-struct Tracks {
-    /// By goal and side; none where there was no room.
-    taken: BTreeMap<(Goal, Side), Option<i32>>,
-    /// How many tracks each scope's column has at its left and its right.
-    counts: Vec<(i32, i32)>,
-    /// By edge: its row in its state's card.
-    rows: Vec<Option<i32>>,
-    /// Whether a state has a retry, which loops beside its box.
-    loops: Vec<bool>,
-}
-
-impl Tracks {
-    fn new(graph: &Graph, layout: &Layout) -> Self {
-        let mut tracks = Self {
-            taken: BTreeMap::new(),
-            counts: vec![(0, 0); graph.nodes.len()],
-            rows: vec![None; graph.edges.len()],
-            loops: vec![false; graph.nodes.len()],
-        };
-        for card in &layout.cards {
-            for (row, port) in (0..).zip(&card.ports) {
-                tracks.rows[port.edge] = Some(row);
-            }
-        }
-        // The height that the edges to a goal span together.
-        let mut spans: BTreeMap<(usize, Side), BTreeMap<Goal, (i32, i32)>> = BTreeMap::new();
-        for (at, edge) in graph.edges.iter().enumerate() {
-            if edge.why == Why::Retry {
-                tracks.loops[edge.from] = true;
-                continue;
-            }
-            let Some(scope) = graph.scope_of(edge.to).filter(|_| !edge.straight) else {
-                continue;
-            };
-            let ends = (layout.leaves(graph, &tracks, at), layout.arrives(edge.to));
-            let (top, bottom) = (ends.0.min(ends.1), ends.0.max(ends.1));
-            let beside = spans.entry((scope, side(edge.why))).or_default();
-            let span = beside.entry(edge.to).or_insert((top, bottom));
-            *span = (span.0.min(top), span.1.max(bottom));
-        }
-        for ((scope, side), beside) in spans {
-            let lines: Vec<(i32, i32)> = beside.values().copied().collect();
-            let assigned = lanes::assign(&lines);
-            let count = assigned.iter().flatten().max().map_or(0, |most| most + 1);
-            match side {
-                Side::Left => tracks.counts[scope].0 = count,
-                Side::Right => tracks.counts[scope].1 = count,
-            }
-            let goals = beside.into_keys().map(|goal| (goal, side));
-            tracks.taken.extend(goals.zip(assigned));
-        }
-        tracks
-    }
-
-    /// Pixels between a scope's column and its edge.
-    fn room(&self, scope: usize, side: Side) -> i32 {
-        let (left, right) = self.counts[scope];
-        match if side == Side::Left { left } else { right } {
-            0 => NO_TRACK,
-            tracks => FIRST_TRACK + TRACK * (tracks - 1) + LAST_TRACK,
-        }
-    }
-
-    /// The track of the edges to a goal, and the scope that it is in.
-    fn of(&self, graph: &Graph, goal: Goal, side: Side) -> Option<(usize, i32)> {
-        let track = self.taken.get(&(goal, side)).copied().flatten()?;
-        Some((graph.scope_of(goal)?, track))
     }
 }
 
