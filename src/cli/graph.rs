@@ -15,9 +15,6 @@ use crate::machine::Chart;
 use crate::recipe::model::Recipe;
 use crate::report::graph::{self, Trail};
 
-/// Situations that are looked at for a run with a wanted exit status.
-const MAX_STATES: usize = 2_000_000;
-
 /// Draw a stage: its states in their nesting, and every way from one to another
 #[derive(Debug, Args)]
 pub(super) struct Graph {
@@ -125,9 +122,7 @@ impl Graph {
 /// The shortest run with this exit status.
 fn explored(recipe: &Recipe, stage: &str, exit: u8) -> Result<Trail, String> {
     let options = Options {
-        max_states: MAX_STATES,
         signals: matches!(exit, 130 | 143),
-        places: false,
         ..Options::default()
     };
     let found = explore(recipe, stage, options).map_err(|error| error.to_string())?;
