@@ -34,6 +34,7 @@ pub use decision::{
     AfterTry, Answer, Ask, AskKind, Bound, Decision, End, Ending, Event, Fact, Limit, Outcome,
     Reason, RetryPlan, Signal, Site, TrackValue, Turn,
 };
+pub use duration::{Costly, Greatest, Share};
 pub use ids::{AskId, Moment, StateId, StepId, TrackId, TryId};
 pub use place::{List, StepName};
 pub use situation::{Pull, Standing};
