@@ -6,19 +6,38 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tf_engine::check::check;
+use tf_engine::check::{AgentLimits, Options, check, check_with};
 use tf_engine::diagnostic::{Code, Findings, SourceFile, Sources};
 use tf_engine::engine::scenario::Suite;
 use tf_engine::recipe::inputs::bind;
 use tf_engine::recipe::library::Library;
 use tf_engine::recipe::load::load;
+use tf_engine::recipe::model::Recipe;
 use tf_engine::recipe::scenario::SUFFIX;
 use tf_engine::report::findings::{Style, render};
 
 /// Cargo runs tests in the package's folder, and names in messages are relative to it.
 fn folder() -> PathBuf {
     PathBuf::from("tests/diagnostics")
+}
+
+/// All that is said about a recipe, measured against the limits of a job.
+fn check_for(recipe: &Recipe, job: Option<&str>) -> Findings {
+    let mut sources = recipe.sources.clone();
+    let mut findings = Findings::default();
+    let mut options = Options {
+        heartbeat: Some(Duration::from_secs(60)),
+        ..Options::default()
+    };
+    if let Some(job) = job {
+        let id = sources.add("testflinger.json", job);
+        // What is no job is complained about where it is bound.
+        options.agent = AgentLimits::read(&sources, id, &mut Findings::default());
+    }
+    findings.0.extend(check_with(recipe, &options).0);
+    findings
 }
 
 /// All that is said about one file.
@@ -37,8 +56,11 @@ fn findings(path: &Path) -> (Sources, Findings) {
     let mut findings = loaded.findings;
     let mut sources = loaded.sources;
     if let Some(recipe) = &loaded.recipe {
-        findings.0.extend(check(recipe).0);
-        if !findings.has_errors() {
+        let job = folder().join("data").join(format!("{stem}.job.json"));
+        let job = std::fs::read_to_string(job).ok();
+        let intact = !findings.has_errors() && !check(recipe).has_errors();
+        findings.0.extend(check_for(recipe, job.as_deref()).0);
+        if intact {
             let data = |suffix: &str| {
                 let name = format!("{stem}{suffix}");
                 let text = std::fs::read_to_string(folder().join("data").join(&name)).ok()?;
@@ -158,7 +180,7 @@ fn about(recipe: &str, device: Option<&str>, job: Option<&str>) -> (Sources, Fin
     let mut findings = loaded.findings;
     let mut sources = loaded.sources;
     if let Some(recipe) = &loaded.recipe {
-        findings.0.extend(check(recipe).0);
+        findings.0.extend(check_for(recipe, job).0);
         if device.is_some() || job.is_some() {
             let data = |name: &str, text: &str| SourceFile {
                 name: name.to_owned(),

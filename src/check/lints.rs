@@ -2,8 +2,8 @@
 
 use super::whole::{Unit, Whole};
 use super::{
-    Options, allow, bounds, calls, catches, cycles, holds, raw_device, reach, safety, shell,
-    swallowed, targets, templates, vars,
+    Options, allow, bounds, calls, catches, cycles, durations, holds, raw_device, reach, safety,
+    shell, swallowed, targets, templates, vars,
 };
 use super::{ends, retries, unused};
 use crate::diagnostic::Findings;
@@ -35,7 +35,8 @@ const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] =
     &[catches::check, ends::check, retries::check, unused::check];
 
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
-const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] = &[holds::check];
+const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] =
+    &[durations::check, durations::silence, holds::check];
 
 /// All that is wrong with a recipe, by place.
 pub fn check(recipe: &Recipe) -> Findings {

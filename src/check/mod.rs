@@ -12,6 +12,7 @@ mod bounds;
 mod calls;
 mod catches;
 mod cycles;
+mod durations;
 mod ends;
 mod evaluated;
 #[cfg(test)]
@@ -39,5 +40,6 @@ mod unused;
 mod vars;
 mod whole;
 
+pub use durations::{Part, StageDuration, durations};
 pub use lints::{check, check_with};
-pub use options::Options;
+pub use options::{AgentLimits, Options};

@@ -63,17 +63,12 @@ fn changes(step: &Step) -> bool {
 /// An exit step is bounded by nothing but itself.
 fn hang(step: &Step, findings: &mut Findings) {
     let place = || step.places.value("timeout").unwrap_or(step.span);
+    if step.action.name == "sleep" {
+        sleep(step, findings);
+        return;
+    }
     let (after, span) = match &step.timeout {
         StepTimeout::After(Templated::Literal(after)) => (*after, place()),
-        _ if step.action.name == "sleep" => {
-            match step.params.values().find_map(|tree| match &tree.kind {
-                TreeKind::Literal(value) => Some((duration::of_value(value)?, tree.span)),
-                _ => None,
-            }) {
-                Some(slept) => slept,
-                None => return,
-            }
-        }
         StepTimeout::None => (EXIT_STEP, step.span),
         _ => return,
     };
@@ -103,6 +98,25 @@ fn hang(step: &Step, findings: &mut Findings) {
             duration::print(whole)
         );
         findings.push(longest(span, message));
+    }
+}
+
+/// A `sleep` has no `timeout`, and so no more than an exit step without one.
+fn sleep(step: &Step, findings: &mut Findings) {
+    for tree in step.params.values() {
+        let TreeKind::Literal(value) = &tree.kind else {
+            continue;
+        };
+        if duration::of_value(value).is_some_and(|slept| slept >= EXIT_STEP) {
+            findings.push(
+                Finding::new(
+                    Code::NeverReached,
+                    tree.span,
+                    "this sleep never comes to its end",
+                )
+                .help("an exit step without a `timeout` is ended after 60 s, and `sleep` has none"),
+            );
+        }
     }
 }
 
@@ -235,7 +249,7 @@ mod tests {
             &["TF0801 `enter`"],
         );
         case("exit: [ { run: x, timeout: 20m } ]", &["TF0802 `20m`"]);
-        case("exit: [ { sleep: 20m } ]", &["TF0802 `20m`"]);
+        case("exit: [ { sleep: 2m } ]", &["TF0502 `2m`"]);
         case(
             "exit: [ { run: x, timeout: 10m, retry: 4 } ]",
             &["TF0802 `4`"],

@@ -10,7 +10,6 @@ use crate::recipe::model::{Procedure, Recipe, Stage, State};
 /// A recipe, with what more than one lint needs of it.
 pub(super) struct Whole<'r> {
     pub(super) recipe: &'r Recipe,
-    #[expect(dead_code, reason = "read by the lints of bounds")]
     pub(super) options: &'r Options,
     /// Its stages, then its procedures.
     pub(super) units: Vec<Unit<'r>>,

@@ -1,15 +1,23 @@
-//! `check`: what is wrong with recipes.
+//! `check`: what is wrong with recipes, and how long their stages can last.
 
 use std::fs;
-use std::path::Path;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::findings::FindingsArgs;
 use super::output::Streams;
 use super::{Exit, Global, recipes};
-use crate::diagnostic::{Findings, Severity, Sources, plural};
+use crate::check::Options;
+use crate::diagnostic::{Findings, Severity, SourceFile, Sources, plural};
+use crate::recipe::duration;
 use crate::recipe::scenario::SUFFIX;
+use crate::report::console::STILL_EVERY;
+use crate::report::durations;
 
 /// Check recipes, without running anything
 #[derive(Debug, Args)]
@@ -17,44 +25,125 @@ pub(super) struct Check {
     /// Names, files, or folders of recipes
     #[arg(required = true)]
     what: Vec<String>,
+    /// Warnings are as bad as errors
+    #[arg(long)]
+    deny_warnings: bool,
+    /// The longest that a stage may take, such as `2h`
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_duration: Option<Duration>,
+    /// A job whose `global_timeout` and `output_timeout` the stages must keep to
+    #[arg(long, value_name = "FILE")]
+    job: Option<PathBuf>,
+    /// How long each stage can take, with all that makes it up
+    #[arg(long)]
+    durations: bool,
     #[command(flatten)]
     findings: FindingsArgs,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    duration::parse(text, 1)
 }
 
 impl Check {
     pub(super) fn run(self, global: &Global, streams: &mut Streams) -> Exit {
         let library = global.library();
-        let checked: Vec<recipes::Checked> = self
-            .what
-            .iter()
-            .flat_map(|what| files(what))
-            .map(|what| recipes::checked(&library, &what))
-            .collect();
-        let all: Vec<(&Sources, &Findings)> = checked
+        let job = match self.job.as_deref().map(read_job).transpose() {
+            Ok(job) => job,
+            Err(message) => {
+                streams.err(&format!("tf-engine: {message}\n"));
+                return Exit::Rejected;
+            }
+        };
+        let options = Options {
+            max_duration: self.max_duration,
+            heartbeat: Some(STILL_EVERY),
+            ..Options::default()
+        };
+        let what: Vec<String> = self.what.iter().flat_map(|what| files(what)).collect();
+        let checked = all(&what, |what| {
+            recipes::checked_with(&library, what, &options, job.as_ref())
+        });
+        let found: Vec<(&Sources, &Findings)> = checked
             .iter()
             .map(|checked| (&checked.sources, &checked.findings))
             .collect();
         let count = |severity| {
-            all.iter()
+            found
+                .iter()
                 .flat_map(|(_, findings)| &findings.0)
                 .filter(|finding| finding.severity == severity)
                 .count()
         };
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let summary = format!(
-            "{} checked: {}, {}\n",
+            "{} checked: {}, {}, {}\n",
             plural(checked.len(), "recipe"),
             plural(errors, "error"),
-            plural(warnings, "warning")
+            plural(warnings, "warning"),
+            plural(count(Severity::Note), "note")
         );
-        let said = self.findings.say(&all, streams);
-        let said = if self.findings.is_human() {
-            streams.out(&summary)
+        let mut said = self.findings.say(&found, streams);
+        if self.findings.is_human() {
+            let told = match checked.as_slice() {
+                [one] if !self.durations => one.recipe.as_ref().map(durations::brief),
+                several if self.durations => Some(
+                    several
+                        .iter()
+                        .flat_map(|it| &it.recipe)
+                        .map(durations::whole)
+                        .collect(),
+                ),
+                _ => None,
+            };
+            said = streams.out(&(told.unwrap_or_default() + &summary));
         } else {
             streams.err(&summary);
+        }
+        if errors > 0 || self.deny_warnings && warnings > 0 {
+            Exit::Rejected
+        } else {
             said
-        };
-        if errors > 0 { Exit::Rejected } else { said }
+        }
+    }
+}
+
+/// Does the same for each, on all processors, and gives the answers in the order of the questions.
+fn all<T: Send>(what: &[String], each: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(what.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(what) = what.get(at)
+        {
+            done.push((at, each(what)));
+        }
+        done
+    };
+    let mut done = thread::scope(|scope| {
+        // This thread is one of the workers.
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, answer)| answer).collect()
+}
+
+fn read_job(path: &Path) -> Result<SourceFile, String> {
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(SourceFile { name, text }),
+        Err(error) => Err(format!("`{name}` can't be read: {error}")),
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::Global;
 use super::output::Streams;
 
-use crate::check;
-use crate::diagnostic::{Findings, Severity, Sources, plural};
+use crate::check::{self, AgentLimits, Options};
+use crate::diagnostic::{Code, Findings, Severity, SourceFile, Sources, plural};
 use crate::recipe::library::Library;
 use crate::recipe::load::load;
 use crate::recipe::model::Recipe;
@@ -31,10 +31,30 @@ pub(super) struct Checked {
 
 /// Loads and checks one recipe, by its name or its file.
 pub(super) fn checked(library: &Library, what: &str) -> Checked {
-    let loaded = load(library, what);
+    checked_with(library, what, &Options::default(), None)
+}
+
+/// The same, measured against limits, those of a job included.
+pub(super) fn checked_with(
+    library: &Library,
+    what: &str,
+    options: &Options,
+    job: Option<&SourceFile>,
+) -> Checked {
+    let mut loaded = load(library, what);
     let mut findings = loaded.findings;
+    let mut options = options.clone();
+    if let Some(job) = job {
+        let id = loaded.sources.add(job.name.as_str(), job.text.as_str());
+        options.agent = AgentLimits::read(&loaded.sources, id, &mut findings);
+    }
     if let Some(recipe) = &loaded.recipe {
-        findings.0.extend(check::check(recipe).0);
+        let mut said = check::check_with(recipe, &options);
+        if findings.has_errors() {
+            // What was not loaded has not been looked at.
+            said.0.retain(|finding| finding.code != Code::UnusedAllow);
+        }
+        findings.0.extend(said.0);
     }
     findings.sort();
     Checked {

@@ -227,6 +227,10 @@ codes! {
     MissingBound = "0501" Error;
     /// A bound, a sleep or a try that never comes, as a bound around it always comes first.
     NeverReached = "0502" Warning;
+    /// A stage that may take longer than `--max-duration` or the job's `global_timeout` allows.
+    TooLong = "0503" Error;
+    /// The test phase may be silent for longer than the job's `output_timeout` allows.
+    SilentTooLong = "0504" Error;
     /// A request that is not idempotent is made again although the first one may have had its effect.
     RequestTwice = "0601" Warning;
     /// Retries inside each other make more than 20 tries of one step.

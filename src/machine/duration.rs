@@ -13,7 +13,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::chart::{Kind, Known};
 use super::place::List;
 use super::{Chart, EXIT_STEP, GRACE, RetryPlan, StateId, StepId};
-use crate::recipe::model::{Items, Retry, StepTimeout, Templated, TreeKind};
+use crate::recipe::duration;
+use crate::recipe::model::{Items, Retry, Step, StepTimeout, Templated, TreeKind};
 
 /// The greatest number that a text of a state can give, if somebody knows: seconds of a duration, a
 /// count, the items of a list. The text is a template or an expression.
@@ -97,12 +98,6 @@ impl Span {
 #[derive(Clone, Copy)]
 struct Worst {
     run: Span,
-    leave: Span,
-}
-
-/// What one entry of a state takes at most without its bound, and what leaving it does.
-struct Contents {
-    tried: Span,
     leave: Span,
 }
 
@@ -362,6 +357,8 @@ impl Estimate<'_> {
             (Some(Known::Ask(_)), StepTimeout::After(timeout)) => {
                 self.duration(node.owner, Some(timeout))
             }
+            // It is a bound itself.
+            _ if node.step.action.name == "sleep" => self.sleep(node.owner, &node.step),
             _ => Span::UNBOUNDED,
         };
         if node.list == List::Exit && node.timeout.is_none() {
@@ -471,6 +468,18 @@ impl Estimate<'_> {
             }
             None => Span::UNBOUNDED,
         }
+    }
+
+    fn sleep(&self, at: StateId, step: &Step) -> Span {
+        let slept = step.params.values().next();
+        Span(slept.and_then(|tree| match &tree.kind {
+            TreeKind::Literal(value) => duration::of_value(value),
+            TreeKind::Template(template) => {
+                let seconds = (self.greatest)(at, &template.text)?;
+                Duration::try_from_secs_f64(seconds).ok()
+            }
+            _ => None,
+        }))
     }
 
     fn count(&self, at: StateId, text: &str) -> Option<u64> {

@@ -24,7 +24,7 @@ use crate::recipe::{Verdict, duration};
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// How often it tells that any other step still runs.
-const STILL_EVERY: Duration = Duration::from_secs(60);
+pub const STILL_EVERY: Duration = Duration::from_secs(60);
 
 /// Characters of a line; what is longer is cut.
 const LONG: usize = 4096;

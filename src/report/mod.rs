@@ -4,7 +4,8 @@
 //! [`Readers::conclude`] writes the story of a failure and the last line, which says the outcome. No
 //! reader returns an error: one that fails falls silent, and the others go on.
 
-mod console;
+pub mod console;
+pub mod durations;
 pub mod explore;
 mod failure;
 pub mod findings;
