@@ -243,7 +243,7 @@ mod tests {
                 "{ auth: b, timeout: b }",
             ),
             (
-                "{ sleep: 1s }, { run: x, needs: { card: host } }",
+                "{ mux: { card: host } }, { run: x, needs: { card: host } }",
                 "{ mismatch: b }",
             ),
         ] {

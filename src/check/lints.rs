@@ -5,7 +5,7 @@ use super::{
     Options, allow, bounds, calls, catches, cycles, durations, holds, raw_device, reach, safety,
     shell, swallowed, targets, templates, vars,
 };
-use super::{ends, retries, unused};
+use super::{ends, retries, types, unused};
 use crate::diagnostic::Findings;
 use crate::machine::Chart;
 use crate::recipe::model::Recipe;
@@ -31,8 +31,13 @@ const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
 
 /// Lints of a recipe in which everything is there that anything names. Where something is missing
 /// they would only repeat that.
-const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] =
-    &[catches::check, ends::check, retries::check, unused::check];
+const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] = &[
+    catches::check,
+    ends::check,
+    retries::check,
+    types::check,
+    unused::check,
+];
 
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
 const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] =

@@ -36,6 +36,7 @@ mod sites;
 mod swallowed;
 mod targets;
 mod templates;
+mod types;
 mod unused;
 mod vars;
 mod whole;

@@ -13,6 +13,7 @@ use super::whole::{Unit, UnitKind};
 use crate::diagnostic::{Code, Finding, Findings, Sources, Span};
 use crate::recipe::model::{AllowFailure, Body, Map, State, Step, Tree};
 use crate::recipe::reads::{self, Text};
+use crate::recipe::template::Read;
 use crate::recipe::yaml::place;
 
 /// Looks at a stage (with the recipe's `vars`) or a procedure (with what it returns).
@@ -33,6 +34,7 @@ pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
         sources,
         reported: HashSet::new(),
         in_exit: false,
+        guarded: false,
         findings,
     };
     for at in 0..outline.states.len() {
@@ -42,6 +44,9 @@ pub(super) fn check(unit: &Unit<'_>, findings: &mut Findings) {
         complaints.text(Text::Expr(returns), set);
     }
 }
+
+/// The caught error among the names; no variable is called so.
+const ERROR: &str = "(error)";
 
 /// Names by number, as bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +109,8 @@ impl<'o, 'r> Flow<'o, 'r> {
                 }
             }
         }
+        // The caught error is followed like a variable: a `catch` sets it.
+        number(ERROR);
         let mut initial = Set(vec![0; names.len().div_ceil(64)]);
         for name in vars.into_iter().flat_map(Map::keys) {
             initial.add(names[name.as_str()]);
@@ -194,9 +201,11 @@ impl<'o, 'r> Flow<'o, 'r> {
         } else {
             after
         };
+        let mut caught = before.clone();
+        caught.add(self.names[ERROR]);
         for edge in outline.edges(at) {
             let set = if edge.is_catch {
-                Some(&before)
+                Some(&caught)
             } else {
                 after.as_ref()
             };
@@ -283,11 +292,24 @@ fn assigned(step: &Step) -> impl Iterator<Item = &str> {
         .chain(set.into_iter().flat_map(Map::keys).map(String::as_str))
 }
 
+fn is_error(read: &Read) -> bool {
+    read.path.first().is_some_and(|root| root == "error")
+}
+
+/// Whether `error` itself is looked at, and not only a member.
+fn asks_for_error(reads: &[Read]) -> bool {
+    reads
+        .iter()
+        .any(|read| is_error(read) && read.path.len() == 1)
+}
+
 struct Complaints<'a, 'o, 'r> {
     flow: &'a Flow<'o, 'r>,
     sources: &'a Sources,
     reported: HashSet<(Span, usize)>,
     in_exit: bool,
+    /// Whether a `when` around asks whether there is an error.
+    guarded: bool,
     findings: &'a mut Findings,
 }
 
@@ -358,6 +380,11 @@ impl Complaints<'_, '_, '_> {
     fn always(&self, scope: usize) -> Set {
         let flow = self.flow;
         let mut set = flow.entry[0].clone().unwrap_or(Set(Vec::new()));
+        // What was caught before it was entered stays.
+        let entry = flow.entry[scope].as_ref();
+        if entry.is_some_and(|entry| entry.has(flow.names[ERROR])) {
+            set.add(flow.names[ERROR]);
+        }
         let mut around = Some(scope);
         while let Some(at) = around {
             set = flow.declared(flow.outline.states[at].state, &set);
@@ -374,13 +401,42 @@ impl Complaints<'_, '_, '_> {
                 self.flow.step(probe, &mut inner);
             }
             let set_here = if step.inner.is_empty() { &*set } else { &inner };
+            self.guarded = step
+                .when
+                .as_ref()
+                .is_some_and(|when| asks_for_error(&when.reads()));
             reads::of_step_itself(step, &mut |text| self.text(text, set_here));
+            self.guarded = false;
             self.flow.step(step, set);
         }
     }
 
+    /// A member of `error` where none was caught on some path, and nothing asks whether there is
+    /// one.
+    fn error(&mut self, text: Text<'_>, reads: &[Read], set: &Set) {
+        let number = self.flow.names[ERROR];
+        if set.has(number) || self.guarded || asks_for_error(reads) {
+            return;
+        }
+        let Some(read) = reads.iter().find(|read| is_error(read) && !read.optional) else {
+            return;
+        };
+        if !self.reported.insert((text.span(), number)) {
+            return;
+        }
+        let at = place(self.sources, text.span(), text.text(), read.range.clone());
+        self.findings.push(
+            Finding::new(Code::ErrorMaybeNone, at, "no error may have been caught here").help(
+                "`error` is none until a `catch` has taken one: let errors alone lead here, or guard \
+                 this with `when: error`",
+            ),
+        );
+    }
+
     fn text(&mut self, text: Text<'_>, set: &Set) {
-        for read in text.reads() {
+        let reads = text.reads();
+        self.error(text, &reads, set);
+        for read in reads {
             let [root, name, ..] = read.path.as_slice() else {
                 continue;
             };

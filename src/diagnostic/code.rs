@@ -193,6 +193,8 @@ codes! {
     RetryByHand = "0326" Note;
     /// A recovery that does nothing: a mark where nothing can fail, or a handler without steps.
     IdleRecovery = "0327" Warning;
+    /// The caught error is read on a path on which none was caught: it is none there.
+    ErrorMaybeNone = "0328" Warning;
     /// A template or an expression that can't be parsed, or is not in the language.
     BadTemplate = "0401" Error;
     /// A filter, a test or a function that the language does not have.
@@ -204,6 +206,12 @@ codes! {
     ComputedMember = "0404" Error;
     /// Braces in a bare expression, which is an expression already.
     BracesInExpression = "0405" Error;
+    /// A comparison that never holds, by what the recipe declares.
+    NeverEqual = "0406" Warning;
+    /// A list or a map inside a longer text.
+    ListInText = "0407" Warning;
+    /// A `for_each` over an input that is declared as something other than a list.
+    NoList = "0408" Warning;
     /// A template inside quotes, a comment or a here-document of a shell string. Values are quoted by
     /// themselves; inside other quotes they would be quoted wrongly.
     TemplateInQuotes = "0410" Error;

@@ -42,7 +42,7 @@ pub use logic::Logic;
 pub use parse::Analysis;
 pub use quote::{shell_word, url_encoded};
 pub use shell::pipes;
-pub use survey::{Read, Use};
+pub use survey::{Compared, Read, Use};
 pub use syntax::Problem;
 pub use tree::Typed;
 

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::survey::Survey;
+use super::survey::{Compared, Survey};
 use super::{Expr, Problem, Read, Style, Template, Use, shell, syntax};
 use crate::diagnostic::{Code, Span};
 
 /// What a template or an expression reads and uses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Analysis {
     /// The names read, in the order of the text; names that the template itself gives (`for`, `set`)
     /// are not among them.
@@ -16,6 +16,8 @@ pub struct Analysis {
     pub filters: Vec<Use>,
     /// The functions; what they are called with is under `reads`.
     pub functions: Vec<Use>,
+    /// Names that are compared with a literal.
+    pub comparisons: Vec<Compared>,
 }
 
 impl Expr {
@@ -114,6 +116,7 @@ impl From<Survey<'_>> for Analysis {
             reads: survey.reads,
             filters: survey.filters,
             functions: survey.functions,
+            comparisons: survey.comparisons,
         }
     }
 }

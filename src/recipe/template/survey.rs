@@ -8,6 +8,7 @@ use minijinja::machinery::{Span, ast};
 use super::environment::{FILTERS, FUNCTIONS, TESTS};
 use super::syntax::Problem;
 use crate::diagnostic::{Code, nearest};
+use crate::recipe::Value;
 
 /// One reading of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +38,24 @@ pub struct Use {
     pub of: Vec<Read>,
 }
 
+/// A name that is compared with a literal by `==` or `!=`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// The name.
+    pub of: Read,
+    /// The literal.
+    pub value: Value,
+    /// Where the literal stands in the text.
+    pub range: Range<usize>,
+}
+
 /// What was found in one text.
 #[derive(Debug, Default)]
 pub(super) struct Survey<'a> {
     pub(super) reads: Vec<Read>,
     pub(super) filters: Vec<Use>,
     pub(super) functions: Vec<Use>,
+    pub(super) comparisons: Vec<Compared>,
     pub(super) problems: Vec<Problem>,
     scopes: Vec<HashSet<&'a str>>,
     control: bool,
@@ -182,16 +195,21 @@ impl<'a> Survey<'a> {
             },
             ast::Expr::BinOp(op) => {
                 if gives_truth(op.op) {
-                    self.deciding(&op.left);
-                    self.deciding(&op.right);
+                    let equal = matches!(op.op, ast::BinOpKind::Eq | ast::BinOpKind::Ne);
+                    self.sides(&op.left, &op.right, equal);
                 } else {
                     self.expression(&op.left);
                     self.expression(&op.right);
                 }
             }
             ast::Expr::Compare(compare) => {
-                self.deciding(&compare.expr);
-                compare.ops.iter().for_each(|op| self.deciding(&op.expr));
+                if let [only] = compare.ops.as_slice() {
+                    let equal = matches!(only.op, ast::CompareOpKind::Eq | ast::CompareOpKind::Ne);
+                    self.sides(&compare.expr, &only.expr, equal);
+                } else {
+                    self.deciding(&compare.expr);
+                    compare.ops.iter().for_each(|op| self.deciding(&op.expr));
+                }
             }
             ast::Expr::IfExpr(choice) => {
                 self.deciding(&choice.test_expr);
@@ -216,6 +234,29 @@ impl<'a> Survey<'a> {
                 map.keys.iter().for_each(|key| self.expression(key));
                 map.values.iter().for_each(|value| self.expression(value));
             }
+        }
+    }
+
+    /// The two sides of a comparison.
+    fn sides(&mut self, left: &ast::Expr<'a>, right: &ast::Expr<'a>, equal: bool) {
+        let first = self.reads.len();
+        self.deciding(left);
+        self.deciding(right);
+        let (name, literal) = match (left, right) {
+            (name, ast::Expr::Const(literal)) => (name, (literal, right)),
+            (ast::Expr::Const(literal), name) => (name, (literal, left)),
+            _ => return,
+        };
+        let is_name = matches!(name, ast::Expr::Var(_) | ast::Expr::GetAttr(_));
+        let [of] = self.reads.get(first..).unwrap_or_default() else {
+            return;
+        };
+        if let (true, true, Ok(value)) = (equal, is_name, serde_json::to_value(&literal.0.value)) {
+            self.comparisons.push(Compared {
+                of: of.clone(),
+                value,
+                range: extent(literal.1),
+            });
         }
     }
 
