@@ -1,6 +1,8 @@
 //! The recipes that ship, and the one in the README.
 #![allow(clippy::panic, reason = "a test says so when it fails")]
 
+#[path = "recipes/explored.rs"]
+mod explored;
 #[path = "recipes/graph.rs"]
 mod graph;
 #[path = "recipes/scenarios.rs"]

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::check::explore::{Breach, Example, Exploration, Happening, Line, Way, known};
+use crate::check::explore::{
+    Breach, Example, Exploration, Happening, Line, Tried, Way, known, words,
+};
 use crate::diagnostic::plural;
-use crate::machine::{Chart, Ending, StateId, Target, Transition};
+use crate::machine::{Chart, StateId, Target, Transition};
 
 /// What the caller wanted to hold, and which of it does not.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +70,7 @@ pub fn explored(found: &Exploration, all: Option<u8>, verdict: &Verdict) -> Stri
     for unmet in &found.unmet {
         let _ = writeln!(
             text,
-            "\n  refused: `{}` at {} needs another `{}` than {}",
+            "\n  refused: `{}` at {} finds `{}` {}",
             chart.step(unmet.step).name,
             chart.step_name(unmet.step),
             chart.track_name(unmet.track),
@@ -115,7 +117,7 @@ fn heading(text: &mut String, found: &Exploration, way: &Way, single: bool) {
         amount(schedules)
     );
     if single {
-        let _ = write!(text, ", decided by {}", decided(&found.chart, &way.ending));
+        let _ = write!(text, ", decided by {}", decided(&found.chart, way));
     } else if same.len() > 1 {
         let _ = write!(
             text,
@@ -127,15 +129,42 @@ fn heading(text: &mut String, found: &Exploration, way: &Way, single: bool) {
     text.push('\n');
 }
 
-fn decided(chart: &Chart, ending: &Ending) -> String {
+fn decided(chart: &Chart, way: &Way) -> String {
+    let ending = &way.ending;
     let place = match (ending.step, ending.state) {
         (Some(step), _) => format!("`{}` at {}", chart.step(step).name, chart.step_name(step)),
         (None, Some(state)) => format!("state `{}`", chart.path(state)),
         (None, None) => "nothing".to_owned(),
     };
-    match ending.kind {
-        Some(kind) => format!("{place}: {kind}"),
-        None => place,
+    let cut = match (ending.step, ending.state) {
+        (Some(step), Some(state)) if chart.owner(step) != state => Some(state),
+        _ => None,
+    };
+    match (ending.kind, cut) {
+        (Some(crate::recipe::ErrorKind::Timeout), Some(state)) => {
+            format!("{place}: cut by the timeout of `{}`", chart.path(state))
+        }
+        // What nothing tells apart is decided by any of it.
+        (Some(kind), _) => {
+            let kinds = way
+                .example
+                .events
+                .iter()
+                .rev()
+                .find_map(|event| match event {
+                    Happening::Tried {
+                        step,
+                        end: Tried::Failed(kinds),
+                        ..
+                    } if Some(*step) == ending.step && kinds.contains(kind) => Some(words(*kinds)),
+                    _ => None,
+                });
+            format!(
+                "{place}: {}",
+                kinds.unwrap_or_else(|| kind.word().to_owned())
+            )
+        }
+        (None, _) => place,
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Happening {
         what: String,
         /// How it was.
         was: Possible,
+        /// Nothing compares it with a written value: it is there, or it is not.
+        alone: bool,
     },
     /// A state was entered, the try from 1.
     Entered {
@@ -235,6 +237,7 @@ impl Setting {
                     Some(Happening::Given {
                         what: variable.text.clone(),
                         was: variable.values.get(usize::from(value))?.clone(),
+                        alone: variable.compared().is_empty(),
                     })
                 });
                 teller.events.extend(given);

@@ -15,6 +15,7 @@ mod effects;
 mod example;
 mod exploration;
 mod fingerprint;
+mod formula;
 mod kinds;
 mod live;
 mod questions;

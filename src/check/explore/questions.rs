@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::variables::{Formula, Scope, VarId, Variables};
+use super::formula::Formula;
+use super::variables::{Scope, VarId, Variables};
 use crate::machine::{Answer, Ask, AskKind, Chart, RetryPlan, Site, StateId};
 use crate::recipe::model::{
     Body, Declared, Group, Input, Items, Recipe, Retry, StepTimeout, Templated, TreeKind,

@@ -120,7 +120,9 @@ fn place_of(chart: &Chart, step: StepId) -> String {
 
 fn line(chart: &Chart, event: &Happening) -> Option<Line> {
     let (place, text, wrong) = match event {
-        Happening::Given { what, was } => ("given".to_owned(), given(what, was), false),
+        Happening::Given { what, was, alone } => {
+            ("given".to_owned(), given(what, was, *alone), false)
+        }
         Happening::Tried {
             step,
             number,
@@ -207,12 +209,13 @@ pub fn words(kinds: KindSet) -> String {
 }
 
 /// What a guard read and how it was, as a condition.
-pub fn given(what: &str, was: &Possible) -> String {
+pub fn given(what: &str, was: &Possible, alone: bool) -> String {
     match was {
-        Possible::Absent => format!("{what} is empty or false"),
+        Possible::Absent => format!("{what} is not there, or false"),
         Possible::Exactly(Value::Null) => format!("{what} is not given"),
         Possible::Exactly(value) => format!("{what} is {value}"),
-        Possible::Something => format!("{what} is something else, or true"),
+        Possible::Something if alone => format!("{what} is there, or true"),
+        Possible::Something => format!("{what} is something else"),
         Possible::Items(1) => format!("{what} has 1 item"),
         Possible::Items(count) => format!("{what} has {count} items"),
     }
