@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Exit;
 use super::output::Streams;
-use crate::diagnostic::{Code, nearest};
+use crate::diagnostic::Code;
 
 /// Say what a code means, and what to do about it
 #[derive(Debug, Args)]
@@ -26,11 +26,9 @@ impl Explain {
         match Code::ALL.iter().find(|code| code.number() == wanted) {
             Some(code) => streams.out(&page(*code)),
             None => {
-                let hint = match nearest(&wanted, Code::ALL.iter().map(|code| code.number())) {
-                    Some(similar) => format!("did you mean {similar}?"),
-                    None => "`explain --list` has them all".to_owned(),
-                };
-                streams.err(&format!("tf-engine: there is no code {wanted}; {hint}\n"));
+                streams.err(&format!(
+                    "tf-engine: there is no code {wanted}; `explain --list` has them all\n"
+                ));
                 Exit::Rejected
             }
         }

@@ -39,8 +39,12 @@ impl Code {
             Some("02") => "Inputs",
             Some("03") => "States, steps and what they refer to",
             Some("04") => "Templates and shell",
-            Some("05") => "Commands and bounds",
+            Some("05") => "Bounds",
+            Some("06") => "Retries and waits",
             Some("07") => "What must hold",
+            Some("08") => "What is left behind on the bench",
+            Some("09") => "Comments that allow a finding",
+            Some("10") => "Scenarios",
             _ => "Others",
         }
     }
@@ -49,8 +53,9 @@ impl Code {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $number:literal $severity:ident;)+) => {
         /// What kind of complaint a finding is. Numbers: `00` reading, `01` words and shapes,
-        /// `02` inputs, `03` states and steps, `04` templates and shell, `05` commands and bounds,
-        /// `07` what must hold.
+        /// `02` inputs, `03` states and steps, `04` templates and shell, `05` bounds, `06`
+        /// retries and waits, `07` what must hold, `08` what is left behind, `09` comments, `10`
+        /// scenarios.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code { $($(#[doc = $doc])+ $name,)+ }
 

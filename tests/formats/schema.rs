@@ -300,6 +300,8 @@ fn data_are_judged_as_binding_does() {
         "{ address: x, names: a }",
         "{ address: x, names: [a, 5] }",
         "{ address: x, names: [{}] }",
+        "{ address: x, names: [null] }",
+        "{ address: x, names: null }",
         "{ address: x, either: '5' }",
         "{ address: x, either: true }",
         "{ address: x, either: x }",

@@ -145,12 +145,21 @@ fn group<'a>(
 }
 
 fn input(input: &Input) -> Value {
+    let schema = value(input, !input.required);
+    match &input.description {
+        Some(text) => described(schema, text),
+        None => schema,
+    }
+}
+
+/// A value of an input; null counts as not given where it may be left out.
+fn value(input: &Input, optional: bool) -> Value {
     let mut alternatives: Vec<Value> = input.types.iter().map(|kind| typed(*kind, input)).collect();
     if input.types.contains(&InputType::List) {
         // One value where a list is declared is a list of one.
         alternatives.push(item(input));
     }
-    if !input.required {
+    if optional {
         alternatives.push(json!({ "type": "null" }));
     }
     alternatives.dedup();
@@ -162,17 +171,14 @@ fn input(input: &Input) -> Value {
     if let (Some(members), Some(default)) = (schema.as_object_mut(), &input.default) {
         members.insert("default".to_owned(), default.clone());
     }
-    match &input.description {
-        Some(text) => described(schema, text),
-        None => schema,
-    }
+    schema
 }
 
 fn item(input: &Input) -> Value {
     input
         .items
         .as_deref()
-        .map_or_else(|| json!({}), self::input)
+        .map_or_else(|| json!({}), |items| value(items, false))
 }
 
 /// A value of a type, or one that is read as such.
