@@ -62,8 +62,7 @@ fn asked(recipe: &Recipe, device: &str, job: &str) -> bool {
         }
         let options = Options {
             max_states: 300,
-            signals: true,
-            places: false,
+            ..Options::default()
         };
         let _ = explore(recipe, stage, options);
         let binding = bind(recipe, stage, file("d", device), file("j", job), None);

@@ -25,7 +25,7 @@ use crate::recipe::{ErrorKind, KindSet};
 use crate::transport::PingMethod;
 
 /// Turns of the machine in one plan; far more than a recipe of any size takes.
-const TURNS: usize = 200_000;
+const TURNS: usize = 100_000;
 /// Entries of one plan.
 const ENTRIES: usize = 50_000;
 /// Ways that wait to be walked. Each holds a copy of the run's memory.
