@@ -104,7 +104,7 @@ fn host_of_ssh(arguments: &[Word]) -> Option<usize> {
             None => return Some(at),
             // Options with a value in the next word (ssh(1)).
             Some(option) if option.len() == 1 && "BbcDEeFIiJLlmOopQRSWw".contains(option) => {
-                at += 2
+                at += 2;
             }
             Some(_) => at += 1,
         }

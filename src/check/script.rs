@@ -232,7 +232,6 @@ impl Reader {
                 (Some('\''), '\'') | (Some('"'), '"') => quote = None,
                 (Some('\''), _) => {}
                 (_, '\\') => length += chars.next().map_or(0, char::len_utf8),
-                (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(c),
                 (None, c) if c == close => depth -= 1,
                 (None, '(') if close == ')' => depth += 1,
