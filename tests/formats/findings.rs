@@ -123,9 +123,10 @@ fn standard_output_holds_nothing_else() {
     let finding: Value = serde_json::from_str(lines.trim()).expect("one line of JSON");
     assert_eq!(finding["code"], "TF0501");
     assert_eq!(finding["place"]["file"], "board.yaml");
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        "1 recipe checked: 1 error, 0 warnings\n"
+    let summary = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        summary.starts_with("1 recipe checked: 1 error"),
+        "{summary}"
     );
     let output = check_in(folder.path(), "sarif");
     let log: Value = serde_json::from_slice(&output.stdout).expect("a log");
