@@ -14,7 +14,9 @@ use super::output::Streams;
 use super::{Exit, Global, recipes};
 use crate::check::Options;
 use crate::diagnostic::{Findings, Severity, SourceFile, Sources, plural};
+use crate::engine::scenario::Suite;
 use crate::recipe::duration;
+use crate::recipe::library::Library;
 use crate::recipe::scenario::SUFFIX;
 use crate::report::console::STILL_EVERY;
 use crate::report::durations;
@@ -22,7 +24,7 @@ use crate::report::durations;
 /// Check recipes, without running anything
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Names, files, or folders of recipes
+    /// Names, files, or folders of recipes; scenario files
     #[arg(required = true)]
     what: Vec<String>,
     /// Warnings are as bad as errors
@@ -61,8 +63,9 @@ impl Check {
             ..Options::default()
         };
         let what: Vec<String> = self.what.iter().flat_map(|what| files(what)).collect();
-        let checked = all(&what, |what| {
-            recipes::checked_with(&library, what, &options, job.as_ref())
+        let checked = all(&what, |what| match what.ends_with(SUFFIX) {
+            true => scenarios(&library, what),
+            false => recipes::checked_with(&library, what, &options, job.as_ref()),
         });
         let found: Vec<(&Sources, &Findings)> = checked
             .iter()
@@ -144,6 +147,16 @@ fn read_job(path: &Path) -> Result<SourceFile, String> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(SourceFile { name, text }),
         Err(error) => Err(format!("`{name}` can't be read: {error}")),
+    }
+}
+
+/// A scenario file, and what is wrong with its recipe as far as that keeps it from being tried.
+fn scenarios(library: &Library, what: &str) -> recipes::Checked {
+    let opened = Suite::open(library, what);
+    recipes::Checked {
+        recipe: None,
+        findings: opened.findings,
+        sources: opened.sources,
     }
 }
 

@@ -184,6 +184,12 @@ impl Test {
                 .iter()
                 .filter_map(|tried| Some((tried.name.as_str(), tried.played.as_ref().ok()?)))
                 .collect();
+            for tried in tested.tried.iter().filter(|tried| !tried.expects) {
+                if let Err(findings) = &tried.played {
+                    failed = true;
+                    recipes::say(&tested.sources, findings, streams);
+                }
+            }
             let written = written(suite, played);
             for name in &written.left_out {
                 failed = true;

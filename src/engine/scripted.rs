@@ -27,6 +27,9 @@ use crate::recipe::{ErrorKind, duration};
 /// Tries in one run; far more than a recipe of any size makes, unless it is meant to go on for ever.
 const TRIES: u32 = 20_000;
 
+/// Turns of the machine in one run: a list of lists may go round for long without a try.
+const TURNS: u32 = 2_000_000;
+
 /// What is told of a run beforehand.
 #[derive(Clone, Default)]
 pub(super) struct Script {
@@ -81,6 +84,9 @@ pub(super) struct Scripted {
     pub(super) script: Script,
     pub(super) happened: Happened,
     now: Moment,
+    turns: u32,
+    /// Signals that were sent to give up.
+    last_signals: u32,
     running: Option<Running>,
     /// The row of `next` that was found to hold.
     row: Option<(StateId, u32)>,
@@ -102,6 +108,8 @@ impl Scripted {
             script,
             happened: Happened::default(),
             now: Moment::START,
+            turns: 0,
+            last_signals: 0,
             running: None,
             row: None,
             caught: None,
@@ -231,6 +239,20 @@ impl Scripted {
         Some(cue.signal)
     }
 
+    fn turn(&mut self) {
+        self.turns = self.turns.saturating_add(1);
+        self.happened.gave_up |= self.turns > TURNS;
+    }
+
+    /// The two signals that end a run at once, where it does not come to an end.
+    fn give_up(&mut self) -> Option<Signal> {
+        if !self.happened.gave_up || self.last_signals == 2 {
+            return None;
+        }
+        self.last_signals += 1;
+        Some(Signal::Term)
+    }
+
     fn follow(&mut self, fact: &Fact) {
         match fact {
             Fact::StateEntered { state, .. } => {
@@ -282,6 +304,7 @@ impl World for Scripted {
     }
 
     fn value(&mut self, ask: AskId) -> Result<Answer, ErrorKind> {
+        self.turn();
         let ask = self.memory.chart().ask(ask);
         let answer = self.memory.answer(ask);
         if let (AskKind::Row(row), Site::State(state), Ok(Answer::Truth(true))) =
@@ -327,8 +350,9 @@ impl World for Scripted {
     }
 
     async fn next(&mut self, until: Option<Moment>, _report: &mut dyn Sink) -> Event {
-        if self.happened.gave_up {
-            return Event::Cancel(Signal::Term);
+        self.turn();
+        if let Some(signal) = self.give_up() {
+            return Event::Cancel(signal);
         }
         let ends = self.running.as_ref().map(|running| running.ends);
         let ended = ends.flatten();
@@ -336,9 +360,12 @@ impl World for Scripted {
         // As in the lab: of what comes at once a signal goes first, then a try's end.
         let soonest = [signal.map(|(_, due)| due), ended, until];
         let Some(soonest) = soonest.into_iter().flatten().min() else {
-            // Nothing bounds it: it would go on for ever.
+            // Nothing bounds it: it would go on for ever. What is to be given up ends at once.
             self.happened.gave_up = true;
-            return Event::Cancel(Signal::Term);
+            if let Some(running) = &mut self.running {
+                running.ends = Some(self.now);
+            }
+            return Event::Due;
         };
         self.now = self.now.max(soonest);
         if let Some((at, due)) = signal
@@ -366,6 +393,9 @@ impl World for Scripted {
     async fn close(&mut self, _step: StepId, _report: &mut dyn Sink) {}
 
     fn signal(&mut self) -> Option<Signal> {
+        if let Some(signal) = self.give_up() {
+            return Some(signal);
+        }
         let (at, due) = self.next_signal()?;
         (due <= self.now).then(|| self.send(at)).flatten()
     }

@@ -207,6 +207,143 @@ fn new_expectations_are_written_and_comments_stay() {
 }
 
 #[test]
+fn what_is_not_said_goes_well_and_gives_what_the_action_would() {
+    let folder = folder("  usual: { device: { medium: /dev/sdz }, expect: { exit: 0 } }\n");
+    let recipe = "\
+recipe: trial
+summary: Every action that has an output
+device:
+  medium: { type: path }
+hosts:
+  board: { address: 10.0.0.2 }
+gear:
+  power: { kind: power, driver: { turn_on: [ { run: x } ], turn_off: [ { run: x } ], read: [ { run: x } ] } }
+  card: { kind: mux, media: \"{{ device.medium }}\", driver: { to_host: [ { run: x } ], to_dut: [ { run: x } ] } }
+  other: { kind: mux, driver: { to_host: [ { run: x } ], to_dut: [ { run: x } ] } }
+stages:
+  provision:
+    timeout: 1h
+    do:
+      - run: x
+        expect: [3, 4]
+        parse: lines
+        save: ran
+      - assert: vars.ran.exit == 3 and vars.ran.stdout == '' and vars.ran.lines == [] and vars.ran.ok
+      - commands: [a, b]
+        save: lines
+      - assert: (vars.lines.results | length) == 2 and vars.lines.results[1].command == 'b'
+      - read: file
+        save: file
+      - assert: vars.file.exists and vars.file.text == ''
+      - write: { path: file, content: abc }
+        save: file
+      - assert: vars.file.path == 'file' and vars.file.bytes == 3 and vars.file.changed
+      - copy: { from: file, to: board:file }
+        save: copied
+      - assert: vars.copied.files == 1
+      - download: { url: \"http://images/x\", to: image }
+        save: got
+      - assert: vars.got.path == 'image' and vars.got.url == 'http://images/x'
+      - power: cycle
+        save: power
+      - assert: vars.power.state == 'on' and vars.power.verified
+      - mux: { card: host }
+        save: card
+      - assert: vars.card.state == 'host' and vars.card.device == '/dev/sdz' and not vars.card.verified
+      - flash: { image: image, to: card }
+        save: written
+      - assert: vars.written.device == '/dev/sdz' and vars.written.verified
+      - mux: { other: host }
+        save: other
+      - flash: { image: image, to: other }
+        save: written
+      - assert: vars.other.device == '/dev/other' and vars.written.device == '/dev/other'
+      - wait: { ssh: board }
+        timeout: 1m
+        save: up
+      - assert: vars.up.boot_id and vars.up.probes == 1
+      - wait: { run: x }
+        timeout: 1m
+        save: up
+      - assert: vars.up.exit == 0 and vars.up.stdout == ''
+      - wait: { http: \"http://board/\" }
+        timeout: 1m
+        save: up
+      - assert: vars.up.status == 200 and vars.up.url == 'http://board/'
+      - authorize: { host: board }
+        save: keys
+      - assert: vars.keys.added == 1
+      - http: { url: \"http://board/\", json: { a: 1 } }
+        expect: 201
+        save: answer
+      - assert: vars.answer.status == 201 and vars.answer.body == ''
+";
+    fs::write(folder.path().join("trial.yaml"), recipe).expect("a recipe");
+    let (status, said, complaints) = test(&folder, &[]);
+    assert_eq!(status, 0, "{said}{complaints}");
+}
+
+#[test]
+fn any_bytes_are_refused_with_a_place() {
+    for text in [
+        "",
+        "\0",
+        "[]",
+        "recipe",
+        "scenarios: 3",
+        "a: {",
+        "  x: [{ steps: [] }]",
+        "\u{feff}x: y",
+    ] {
+        let folder = folder(&format!("{text}\n"));
+        let (status, said, complaints) = test(&folder, &[]);
+        assert_eq!(status, 2, "{text:?}: {said}{complaints}");
+        assert!(complaints.contains("TF0"), "{text:?}: {complaints}");
+    }
+}
+
+#[test]
+fn what_would_go_on_for_ever_is_ended() {
+    let folder = folder("  usual: { steps: { l/run: lost }, expect: { exit: 1 } }\n");
+    let recipe = "\
+recipe: trial
+summary: Tries and tries
+stages:
+  provision:
+    timeout: 1h
+    initial: l
+    states:
+      l:
+        do: [ { run: x } ]
+        retry: 4000000000
+        next: done
+";
+    fs::write(folder.path().join("trial.yaml"), recipe).expect("a recipe");
+    let (status, said, _) = test(&folder, &[]);
+    assert_eq!(status, 1);
+    assert!(said.contains("it does not come to an end"), "{said}");
+}
+
+#[test]
+fn a_recipe_without_scenarios_says_so() {
+    let folder = folder("  usual: { expect: { exit: 0 } }\n");
+    fs::write(
+        folder.path().join("other.yaml"),
+        RECIPE.replace("trial", "other"),
+    )
+    .expect("a recipe");
+    let output = tf_engine(&["--recipes", ".", "test", "other"], folder.path());
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("the recipe `other` has no scenarios"),
+        "{said}"
+    );
+    // `check` knows scenario files too.
+    succeeds(&tf_engine(&["check", "trial.test.yaml"], folder.path()));
+}
+
+#[test]
 fn programs_read_results_too() {
     let folder = folder(
         "  passes: { expect: { exit: 0, duration: 0s } }

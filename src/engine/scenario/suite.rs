@@ -84,7 +84,14 @@ impl Suite {
                     OpenError::Unknown { .. } => Code::UnknownRecipe,
                     OpenError::Unreadable { .. } => Code::Unreadable,
                 };
-                findings.push(Finding::new(code, None, error.to_string()));
+                let finding = match library.open(what) {
+                    Ok(_) if code == Code::UnknownRecipe => {
+                        Finding::new(code, None, format!("the recipe `{what}` has no scenarios"))
+                            .help(format!("they stand beside it, in `{what}{SUFFIX}`"))
+                    }
+                    _ => Finding::new(code, None, error.to_string()),
+                };
+                findings.push(finding);
                 return Opened {
                     suite: None,
                     findings,
