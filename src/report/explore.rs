@@ -24,10 +24,10 @@ pub fn explored(found: &Exploration, all: Option<u8>, verdict: &Verdict) -> Stri
     let more = if found.complete { "" } else { "more than " };
     let _ = writeln!(
         text,
-        "stage {}: {more}{}, {more}{} schedules",
+        "stage {}: {more}{}, {more}{}",
         chart.stage(),
         plural(found.states, "situation"),
-        amount(found.schedules),
+        schedules(found.schedules),
     );
     if !found.complete {
         text.push_str("  the search was given up there: what follows is not all (--max-states)\n");
@@ -100,21 +100,21 @@ fn heading(text: &mut String, found: &Exploration, way: &Way, single: bool) {
         .iter()
         .filter(|other| other.status == way.status)
         .collect();
-    let schedules = if single {
+    let count = if single {
         way.schedules
     } else {
         same.iter().map(|way| way.schedules).sum()
     };
     let _ = write!(
         text,
-        "\n  exit {}{}: {} schedules",
+        "\n  exit {}{}: {}",
         way.status,
         if way.computed {
             " (or what `exit_status` gives)"
         } else {
             ""
         },
-        amount(schedules)
+        schedules(count)
     );
     if single {
         let _ = write!(text, ", decided by {}", decided(&found.chart, way));
@@ -228,6 +228,11 @@ pub fn breach_words(chart: &Chart, breach: Breach) -> String {
         Breach::NoEnd => "a run has no end".to_owned(),
         Breach::NoFailedRecovery => "46, and no recovery has failed".to_owned(),
     }
+}
+
+fn schedules(count: f64) -> String {
+    let noun = if count < 1.5 { "schedule" } else { "schedules" };
+    format!("{} {noun}", amount(count))
 }
 
 /// `1,234`, `2.3 × 10^17`.
