@@ -32,3 +32,6 @@ mod reference;
 mod rewrite;
 #[path = "machine/scripted.rs"]
 mod scripted;
+
+/// What the worked examples are played by.
+use explored as player;

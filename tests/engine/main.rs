@@ -24,3 +24,6 @@ mod signals;
 mod story;
 mod support;
 mod values;
+
+/// What the worked examples are played by.
+use scripted as player;

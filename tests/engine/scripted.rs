@@ -56,7 +56,7 @@ pub(crate) fn play(example: &Example, events: &str) -> Played {
         .any(|kind| events.contains(&format!("raise {kind}")))
     {
         let recipe = crate::model_notation::recipe(&example.stage, &example.vars);
-        let played = crate::model::play(&recipe, events);
+        let (played, _) = crate::model::play_tries(&recipe, events);
         return Played {
             path: played.path,
             exit: played.exit,

@@ -11,6 +11,9 @@ use crate::journey::{Turned, any_tape, travel};
 use crate::laws::config;
 use crate::notation::recipe;
 use crate::random::any_recipe;
+use crate::scripted::play_tries;
+
+pub(crate) use crate::scripted::Played;
 
 /// Whatever a test's steps raise.
 const ANY_KIND: Options = Options {
@@ -25,6 +28,13 @@ const ANY_KIND: Options = Options {
 pub(crate) fn is_explored(recipe: &Recipe, tries: &[(StepId, Outcome)], exit: u8) {
     let admitted = admits(recipe, "provision", ANY_KIND, tries, exit).unwrap();
     assert_eq!(admitted, Some(true), "{tries:?} {exit}");
+}
+
+/// Plays a worked example in the mind; the explorer must find that run too.
+pub(crate) fn play(recipe: &Recipe, events: &str) -> Played {
+    let (played, tries) = play_tries(recipe, events);
+    is_explored(recipe, &tries, played.exit);
+    played
 }
 
 /// The exit statuses of a stage, and what it breaks.
