@@ -14,7 +14,6 @@ use crate::recipe::model::Recipe;
 const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] = &[
     targets::check,
     cycles::check,
-    reach::check,
     vars::check,
     bounds::check,
     safety::check,
@@ -39,6 +38,9 @@ const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] = &[
     unused::check,
 ];
 
+/// The same for each of its stages and procedures.
+const OF_AN_INTACT_UNIT: &[fn(&Unit<'_>, &mut Findings)] = &[reach::check];
+
 /// Lints of each stage as the machine runs it. A recipe that is wrong as it is has no charts.
 const OF_A_CHART: &[fn(&Whole<'_>, &Chart, &mut Findings)] =
     &[durations::check, durations::silence, holds::check];
@@ -59,6 +61,11 @@ pub fn check_with(recipe: &Recipe, options: &Options) -> Findings {
         .iter()
         .for_each(|lint| lint(&whole, &mut findings));
     if recipe.complete && !findings.has_errors() {
+        for unit in &whole.units {
+            OF_AN_INTACT_UNIT
+                .iter()
+                .for_each(|lint| lint(unit, &mut findings));
+        }
         OF_THE_INTACT
             .iter()
             .for_each(|lint| lint(&whole, &mut findings));

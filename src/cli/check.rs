@@ -89,7 +89,10 @@ impl Check {
         let mut said = self.findings.say(&found, streams);
         if self.findings.is_human() {
             let told = match checked.as_slice() {
-                [one] if !self.durations => one.recipe.as_ref().map(durations::brief),
+                // The times of a recipe that is not right yet tell nothing.
+                [one] if !self.durations && errors == 0 => {
+                    one.recipe.as_ref().map(durations::brief)
+                }
                 several if self.durations => Some(
                     several
                         .iter()

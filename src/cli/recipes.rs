@@ -56,6 +56,12 @@ pub(super) fn checked_with(
         }
         findings.0.extend(said.0);
     }
+    if findings.has_errors() {
+        // What is worth knowing can wait until the recipe is right.
+        findings
+            .0
+            .retain(|finding| finding.severity < Severity::Note);
+    }
     findings.sort();
     Checked {
         recipe: loaded.recipe,
@@ -64,7 +70,8 @@ pub(super) fn checked_with(
     }
 }
 
-/// The same, said on standard error; `Err` with the first error where it can't be used.
+/// Loads and checks one recipe to be used: errors and warnings are said on standard error; `Err` with
+/// the first error where it can't be used.
 pub(super) fn usable(
     library: &Library,
     what: &str,
@@ -72,9 +79,13 @@ pub(super) fn usable(
 ) -> Result<Recipe, String> {
     let Checked {
         recipe,
-        findings,
+        mut findings,
         sources,
     } = checked(library, what);
+    // Notes are for whoever writes a recipe, and asks `check`.
+    findings
+        .0
+        .retain(|finding| finding.severity < Severity::Note);
     say(&sources, &findings, streams);
     match recipe {
         Some(recipe) if !findings.has_errors() => Ok(recipe),

@@ -47,6 +47,16 @@ impl Cx<'_> {
         {
             let at = step.params.get("to").map_or(key.span, |tree| tree.span);
             let host = Spanned::new(vec!["host".to_owned()], at);
+            if let Some((own, _)) = node.entry("host") {
+                self.push(
+                    Finding::new(
+                        Code::Misplaced,
+                        own.span,
+                        format!("`host` beside `to`: the host is that of `{gear}`"),
+                    )
+                    .help("remove it"),
+                );
+            }
             add_need(&mut step.needs, gear.to_owned(), host);
         }
         if action.name == "wait"
