@@ -14,6 +14,8 @@ mod edges;
 mod examples;
 #[path = "machine/explored.rs"]
 mod explored;
+#[path = "machine/fidelity.rs"]
+mod fidelity;
 #[path = "machine/fold.rs"]
 mod fold;
 #[path = "machine/journey.rs"]
@@ -35,3 +37,5 @@ mod scripted;
 
 /// What the worked examples are played by.
 use explored as player;
+#[path = "machine/written.rs"]
+mod written;
