@@ -1,10 +1,14 @@
 //! The recipes that ship, and the one in the README.
 #![allow(clippy::panic, reason = "a test says so when it fails")]
 
+#[path = "recipes/damage.rs"]
+mod damage;
 #[path = "recipes/explored.rs"]
 mod explored;
 #[path = "recipes/graph.rs"]
 mod graph;
+#[path = "recipes/mistakes.rs"]
+mod mistakes;
 #[path = "recipes/scenarios.rs"]
 mod scenarios;
 #[path = "support/sshd.rs"]

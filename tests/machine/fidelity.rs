@@ -136,7 +136,7 @@ fn what_the_engine_does_was_explored() {
         ..ProptestConfig::default()
     });
     let cell = std::cell::RefCell::new(&mut figures);
-    let result = runner.run(&vec(any::<u8>(), 0..400), |tape| {
+    let result = runner.run(&vec(any::<u8>(), 0..900), |tape| {
         compare(folder.path(), &tape, &mut cell.borrow_mut())
             .map_err(proptest::test_runner::TestCaseError::fail)
     });

@@ -57,22 +57,16 @@ struct Writer<'t> {
     /// Targets of a catch, which take no `when`.
     caught: BTreeSet<String>,
     /// Steps by name, whose outcomes may be told, each with its kinds.
-    steps: Vec<(String, &'static [&'static str], bool)>,
+    steps: Vec<(usize, String, &'static [&'static str], bool)>,
+    /// From a unit to the unit that it calls.
+    calls: BTreeSet<(usize, usize)>,
     states: usize,
 }
 
-const RUN: &[&str] = &[
-    "exit",
-    "lost",
-    "io",
-    "mismatch",
-    "unreachable",
-    "input",
-    "timeout",
-];
-const HTTP: &[&str] = &["http", "lost", "unreachable", "mismatch", "timeout"];
-const WAIT: &[&str] = &["timeout", "mismatch"];
-const GEAR: &[&str] = &["exit", "io", "lost", "mismatch", "timeout"];
+const RUN: &[&str] = &["exit", "lost", "io", "unreachable", "timeout"];
+const HTTP: &[&str] = &["http", "lost", "unreachable", "timeout"];
+const WAIT: &[&str] = &["timeout"];
+const GEAR: &[&str] = &["exit", "lost", "timeout"];
 
 /// Reads a recipe and its scenario off a tape.
 pub(crate) fn written(tape: &[u8]) -> Written {
@@ -83,6 +77,7 @@ pub(crate) fn written(tape: &[u8]) -> Written {
         bounded: BTreeSet::new(),
         caught: BTreeSet::new(),
         steps: Vec::new(),
+        calls: BTreeSet::new(),
         states: 0,
     };
     writer.written()
@@ -93,6 +88,7 @@ impl Writer<'_> {
         self.procedures = self.tape.below(3);
         let mut stage = self.root("provision", 0);
         let root = stage.as_object_mut().unwrap();
+        root.remove("vars");
         root.insert(
             "timeout".into(),
             json!(self.tape.one(&["1h", "30s", "12s"])),
@@ -128,6 +124,7 @@ impl Writer<'_> {
         let driver = |to: [&str; 2]| json!({ to[0]: [{ "run": ["gear", "a"] }], to[1]: [{ "run": ["gear", "b"] }] });
         let recipe = json!({
             "recipe": "written",
+            "summary": "Written at random",
             "device": {
                 "flag": { "type": "boolean", "default": false },
                 "mode": { "type": "string", "enum": ["a", "b", "c"], "default": "a" },
@@ -157,12 +154,21 @@ impl Writer<'_> {
     fn scenario(&mut self) -> Value {
         let mut steps = Map::new();
         let mut signal = Value::Null;
-        for (name, kinds, prints) in std::mem::take(&mut self.steps) {
+        let mut reached = BTreeSet::from([0]);
+        for (from, to) in &self.calls {
+            if reached.contains(from) {
+                reached.insert(*to);
+            }
+        }
+        for (unit, name, kinds, prints) in std::mem::take(&mut self.steps) {
+            if !reached.contains(&unit) {
+                continue;
+            }
             if self.tape.percent(5) {
                 let after = self.tape.one(&["0s", "1s"]);
                 let attempt = 1 + self.tape.below(2);
                 signal = json!({
-                    "during": name, "send": "TERM", "after": after, "attempt": attempt,
+                    "during": name, "send": "TERM", "after": after, "try": attempt,
                 });
             }
             if !self.tape.percent(60) {
@@ -398,7 +404,8 @@ impl Writer<'_> {
         let mut step = Map::new();
         let may_call = matches!(list, "do" | "enter") && place.unit < self.procedures;
         let mut scripted = |kinds: &'static [&'static str], prints| {
-            self.steps.push((format!("{state}/{name}"), kinds, prints));
+            self.steps
+                .push((place.unit, format!("{state}/{name}"), kinds, prints));
         };
         let pick = self.tape.below(24);
         let (action, value) = match pick {
@@ -425,6 +432,7 @@ impl Writer<'_> {
             }
             21..=23 if may_call => {
                 let to = place.unit + 1 + self.tape.below(self.procedures - place.unit);
+                self.calls.insert((place.unit, to));
                 let with = match self.tape.below(3) {
                     0 => json!({}),
                     1 => json!({ "x": "q" }),
@@ -487,7 +495,7 @@ impl Writer<'_> {
             step.insert("needs".into(), json!({ track: values }));
         }
         if self.tape.percent(12) {
-            let value = self.tape.one(&["whole", "broken", "unknown"]);
+            let value = self.tape.one(&["whole", "broken"]);
             step.insert("sets".into(), json!({ "seal": value }));
         }
         if self.tape.percent(8) {
