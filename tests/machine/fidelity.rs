@@ -46,10 +46,6 @@ fn played(folder: &Path, written: &Written, figures: &mut Figures) -> Option<(Su
             .iter()
             .find(|finding| finding.severity == tf_engine::diagnostic::Severity::Error);
         let code = first.map_or("none", |finding| finding.code.number());
-        if std::env::var_os("SHOW_REFUSED").is_some() {
-            let message = first.map_or("", |finding| finding.message.as_str());
-            eprintln!("{code}: {message}");
-        }
         *figures.complaints.entry(code).or_default() += 1;
         figures.refused += 1;
     };
@@ -122,7 +118,7 @@ fn compare(folder: &Path, tape: &[u8], figures: &mut Figures) -> Result<(), Stri
     }
 }
 
-/// How many there are is told by `FIDELITY_CASES`.
+/// How many cases there are is told by `FIDELITY_CASES`; `FIDELITY_REPORT` names a file for the figures.
 #[test]
 fn what_the_engine_does_was_explored() {
     let cases = std::env::var("FIDELITY_CASES").ok();
@@ -140,8 +136,12 @@ fn what_the_engine_does_was_explored() {
         compare(folder.path(), &tape, &mut cell.borrow_mut())
             .map_err(proptest::test_runner::TestCaseError::fail)
     });
-    eprintln!("{figures:#?}");
+    if let Some(path) = std::env::var_os("FIDELITY_REPORT") {
+        std::fs::write(path, format!("{figures:#?}")).unwrap();
+    }
     if let Err(proptest::test_runner::TestError::Fail(why, _)) = result {
         panic!("{why}");
     }
+    assert!(figures.refused * 2 < figures.cases, "{figures:#?}");
+    assert!(figures.large * 50 < figures.cases, "{figures:#?}");
 }

@@ -44,8 +44,6 @@ struct Place {
     around: Vec<(Vec<String>, usize)>,
     has_item: bool,
     exit: bool,
-    /// Every try must be bounded in number: an exit step's list is written out.
-    between: bool,
 }
 
 struct Writer<'t> {
@@ -108,6 +106,9 @@ impl Writer<'_> {
             );
             if self.tape.percent(40) {
                 keys.insert("returns".into(), json!("vars.v"));
+            }
+            if self.tape.percent(20) {
+                keys.insert("defaults".into(), json!({ "timeout": "4s" }));
             }
             if self.tape.percent(40) {
                 keys.insert("timeout".into(), json!(self.tape.one(&["20s", "5s"])));
@@ -210,7 +211,6 @@ impl Writer<'_> {
             around: Vec::new(),
             has_item: false,
             exit: false,
-            between: false,
         };
         if self.tape.percent(15) {
             return self.leaf(name, &place);
@@ -348,9 +348,7 @@ impl Writer<'_> {
         if self.tape.percent(30) {
             let mut retry = self.retry();
             if self.tape.percent(30) {
-                let mut again = place.clone();
-                again.between = true;
-                let between = self.steps(name, "between", &again, 1, 2);
+                let between = self.steps(name, "between", place, 1, 2);
                 retry["between"] = between.into();
             }
             keys.insert("retry".into(), retry);
@@ -359,7 +357,8 @@ impl Writer<'_> {
             keys.insert("recovery".into(), json!(true));
         }
         if self.tape.percent(12) {
-            keys.insert("vars".into(), vars());
+            let own = format!("of_{name}");
+            keys.insert("vars".into(), json!({ own: "x" }));
         }
         if self.tape.percent(5) && place.depth > 0 {
             keys.insert("verdict".into(), json!("infra"));
@@ -504,8 +503,22 @@ impl Writer<'_> {
         if self.tape.percent(5) {
             step.insert("verdict".into(), json!("infra"));
         }
-        if action == "run" && self.tape.percent(5) {
-            step.insert("expect".into(), json!(self.tape.one(&["lost", "lost"])));
+        if action == "run" {
+            let keys = [
+                ("expect", json!([0, 3])),
+                ("expect", json!("lost")),
+                ("env", json!({ "A": "b" })),
+                ("parse", json!("text")),
+                ("max_output", json!("1KiB")),
+                ("stall", json!("2s")),
+            ];
+            if self.tape.percent(25) {
+                let (key, value) = keys[self.tape.below(keys.len())].clone();
+                step.insert(key.into(), value);
+            }
+        }
+        if !place.exit && !own && self.tape.percent(8) && action == "run" {
+            step.insert("timeout".into(), json!("none"));
         }
         step.into()
     }

@@ -220,7 +220,6 @@ impl Finder<'_> {
                         }
                     }
                 }
-                ("recovery", Value::Bool(true)) | ("allow_failure", _) => {}
                 ("attempts" | "max_visits", Value::Number(n)) => {
                     let one = n.as_u64() == Some(1);
                     if !one {
