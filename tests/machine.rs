@@ -34,8 +34,8 @@ mod reference;
 mod rewrite;
 #[path = "machine/scripted.rs"]
 mod scripted;
+#[path = "machine/written.rs"]
+mod written;
 
 /// What the worked examples are played by.
 use explored as player;
-#[path = "machine/written.rs"]
-mod written;
