@@ -122,7 +122,7 @@ fn compare(folder: &Path, tape: &[u8], figures: &mut Figures) -> Result<(), Stri
 #[test]
 fn what_the_engine_does_was_explored() {
     let cases = std::env::var("FIDELITY_CASES").ok();
-    let cases = cases.and_then(|cases| cases.parse().ok()).unwrap_or(150);
+    let cases = cases.and_then(|cases| cases.parse().ok()).unwrap_or(1_000);
     let folder = tempfile::tempdir().unwrap();
     let mut figures = Figures::default();
     let mut runner = TestRunner::new(ProptestConfig {
