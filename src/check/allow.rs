@@ -276,7 +276,7 @@ mod tests {
         case(
             "      c: { do: [], next: c } # tf-engine: allow TF0304 because the mux is slow\n",
             "",
-            &["TF0304 c", "TF0305 c", "TF0904 TF0304", "TF0305 b"],
+            &["TF0304 c", "TF0904 TF0304"],
         );
     }
 }

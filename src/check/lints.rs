@@ -2,8 +2,8 @@
 
 use super::whole::{Unit, Whole};
 use super::{
-    Options, allow, bounds, calls, catches, cycles, durations, holds, raw_device, reach, safety,
-    shell, swallowed, targets, templates, vars,
+    Options, allow, bounds, braces, calls, catches, cycles, durations, holds, raw_device, reach,
+    safety, shell, swallowed, targets, templates, vars,
 };
 use super::{ends, retries, types, unused};
 use crate::diagnostic::Findings;
@@ -23,6 +23,7 @@ const OF_A_UNIT: &[fn(&Unit<'_>, &mut Findings)] = &[
 const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
     calls::check,
     templates::check,
+    braces::check,
     raw_device::check,
     shell::check,
     swallowed::check,

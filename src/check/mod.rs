@@ -9,6 +9,7 @@
 
 mod allow;
 mod bounds;
+mod braces;
 mod calls;
 mod catches;
 mod cycles;

@@ -166,8 +166,7 @@ fn differs(input: &Input, value: &Value) -> bool {
             input,
             &[Integer, Number, Boolean, Duration, Size, List, Map],
         ),
-        Value::Number(_) => only(input, &[String, Url, Path, List, Map]),
-        Value::Bool(_) => only(input, &[String, Url, Path, List, Map]),
+        Value::Number(_) | Value::Bool(_) => only(input, &[String, Url, Path, List, Map]),
         _ => false,
     }
 }

@@ -236,6 +236,8 @@ codes! {
     /// A value from the job or from saved output is evaluated again by a shell or another interpreter,
     /// whatever quotes are around it.
     EvaluatedValue = "0417" Warning;
+    /// A template with one brace where two belong: it is sent as plain text.
+    LonelyBrace = "0418" Warning;
     /// A wait, a stage or an exit step without a bound.
     MissingBound = "0501" Error;
     /// A bound, a sleep or a try that never comes, as a bound around it always comes first.

@@ -219,7 +219,7 @@ async fn a_dry_run_shows_the_request_and_hides_its_secrets() {
     assert_eq!(
         bench.describe(http(params)).expect("it can be planned"),
         [
-            "POST http://10.0.0.1/rpc?a=1&q=b%20c%26&t=•••\n  X-Auth: •••\n  A: b\n  {\"on\":true,\"key\":\"•••\"}"
+            "POST http://10.0.0.1/rpc?a=1&q=b%20c%26&t=•••\n  A: b\n  X-Auth: •••\n  content-type: application/json\n  {\"on\":true,\"key\":\"•••\"}"
         ]
     );
 }

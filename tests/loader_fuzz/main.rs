@@ -222,7 +222,7 @@ fn large(states: usize) -> String {
             "      s{n}:\n        do:\n          - run: echo {{{{ vars.seen }}}} {n}\n            save: out{n}\n            retry: {{ attempts: 3, delay: 1s }}\n          - set: {{ seen: \"{{{{ vars.out{n}.stdout }}}}\" }}\n        catch: last\n        next: {next}\n"
         ));
     }
-    text.push_str("      last:\n        do: []\n        next: done\n");
+    text.push_str("      last:\n        do: [ { log: it failed } ]\n        next: done\n");
     text
 }
 

@@ -178,7 +178,7 @@ fn once(text: &str, random: &mut Random) -> String {
         }
         // Words: two change places, one becomes another of the text, a number becomes a large one.
         9 | 10 => {
-            let words: Vec<Range<usize>> = words(&text[..]);
+            let words: Vec<Range<usize>> = words(text);
             if words.is_empty() {
                 return text.to_owned();
             }

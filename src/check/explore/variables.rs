@@ -25,7 +25,8 @@ pub enum Possible {
     Absent,
     /// This value.
     Exactly(Value),
-    /// Something that counts as true and that nothing compares it with.
+    /// Something that counts as true and that nothing compares it with; where a list is wanted, what
+    /// is none.
     Something,
     /// A list of so many items.
     Items(u32),
@@ -301,8 +302,13 @@ impl<'r> Variables<'r> {
                 return vec![Possible::Exactly(value)];
             }
         }
-        if variable.is_list || declared.is_some_and(|input| input.types == [InputType::List]) {
-            return counts(declared);
+        let must_be_list = declared.is_some_and(|input| input.types == [InputType::List]);
+        if variable.is_list || must_be_list {
+            let mut values = counts(declared);
+            if !must_be_list {
+                values.push(Possible::Something);
+            }
+            return values;
         }
         if let Some(input) = declared {
             let mut values: Vec<Possible> = if input.types == [InputType::Boolean] {

@@ -205,12 +205,12 @@ impl Setting {
             let event = match decision {
                 Decision::Ask(ask) => match self.answer(walk, ask) {
                     Ok(answer) => {
-                        if let (Answer::Truth(true), crate::machine::AskKind::Row(at)) =
+                        if let (Ok(Answer::Truth(true)), crate::machine::AskKind::Row(at)) =
                             (answer, self.chart.ask(ask).kind)
                         {
                             row = Some(at);
                         }
-                        Event::Answer(Ok(answer))
+                        Event::Answer(answer)
                     }
                     Err(pending) => return walk.pending = pending,
                 },
@@ -231,34 +231,34 @@ impl Setting {
         }
     }
 
-    fn answer(&self, walk: &mut Walk, ask: AskId) -> Result<Answer, Pending> {
+    fn answer(&self, walk: &mut Walk, ask: AskId) -> Result<Result<Answer, ErrorKind>, Pending> {
         let known = |var: VarId| {
             let value = walk.values.get(usize::from(var)).copied().unwrap_or(0);
             let at = usize::from(value.checked_sub(1)?);
             self.variables.get(usize::from(var))?.values.get(at)
         };
         match self.questions.rules.get(ask.index()) {
-            Some(Rule::Fixed(answer)) => Ok(*answer),
+            Some(Rule::Fixed(answer)) => Ok(Ok(*answer)),
             Some(Rule::Guard(formula)) => match formula.holds(&walk.values) {
-                Ok(holds) => Ok(Answer::Truth(holds)),
+                Ok(holds) => Ok(Ok(Answer::Truth(holds))),
                 Err(var) => Err(Pending::Unknown(ask, var)),
             },
             Some(Rule::Items(var)) => match known(*var) {
-                Some(Possible::Items(count)) => Ok(Answer::Count(*count)),
-                Some(_) => Ok(Answer::Count(1)),
+                Some(Possible::Items(count)) => Ok(Ok(Answer::Count(*count))),
+                Some(_) => Ok(Err(ErrorKind::Input)),
                 None => Err(Pending::Unknown(ask, *var)),
             },
             Some(Rule::Status(var)) => match known(*var) {
                 Some(Possible::Exactly(value)) if value.as_i64().is_some() => {
-                    Ok(Answer::Status(value.as_i64().unwrap_or(1)))
+                    Ok(Ok(Answer::Status(value.as_i64().unwrap_or(1))))
                 }
                 _ => {
                     walk.computed = true;
-                    Ok(Answer::Status(1))
+                    Ok(Ok(Answer::Status(1)))
                 }
             },
             Some(Rule::Reading) => Err(Pending::Reading(ask)),
-            None => Ok(Answer::Done),
+            None => Ok(Ok(Answer::Done)),
         }
     }
 

@@ -178,13 +178,20 @@ impl Watch {
                 Site::Step(step) => self.step_ended(step, true, AfterTry::Recorded, chart),
                 Site::State(_) => self.failed = false,
             },
-            Fact::Raised { state, reason, .. } => {
+            Fact::Raised {
+                state,
+                step,
+                reason,
+                ..
+            } => {
                 if let Reason::Ensures { track, value } = reason
                     && !(value == TrackValue::Unknown && self.excused.contains(&track))
                 {
                     tell(Told::Broken(track, value));
                 }
-                self.failed |= self.recovery() || chart.state(state).recovery;
+                self.failed |= self.recovery()
+                    || chart.state(state).recovery
+                    || step.is_some_and(|step| chart.step(step).recovery);
             }
             Fact::StageEnded { ending } => {
                 if let Some((state, _)) = self.open.last() {
