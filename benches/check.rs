@@ -133,7 +133,7 @@ fn deep(depth: usize) -> String {
         .unwrap();
     }
     let pad = "  ".repeat(3 + 2 * depth);
-    write!(text, "{pad}s{depth}: {{ do: [], next: done }}\n").unwrap();
+    writeln!(text, "{pad}s{depth}: {{ do: [], next: done }}").unwrap();
     text
 }
 
