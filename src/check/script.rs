@@ -157,7 +157,7 @@ impl Reader {
                 '\\' => {
                     let escaped = rest.chars().nth(1);
                     self.push(escaped, at);
-                    self.extend(at + 1 + escaped.map_or(0, char::len_utf8))
+                    self.extend(at, at + 1 + escaped.map_or(0, char::len_utf8))
                 }
                 '\'' | '"' => self.quoted(rest, at, c),
                 '`' => self.nested(rest, at, 1, '`'),
@@ -175,7 +175,7 @@ impl Reader {
                 '(' | ')' | ';' | '&' | '|' | '<' | '>' => self.operator(rest, at),
                 _ => {
                     self.push(Some(c), at);
-                    self.extend(at + one)
+                    self.extend(at, at + one)
                 }
             };
         }
@@ -190,16 +190,10 @@ impl Reader {
         word.text.extend(c);
     }
 
-    /// The word goes up to `end`; returns by how much that is further.
-    fn extend(&mut self, end: usize) -> usize {
-        match &mut self.word {
-            Some(word) => {
-                let before = word.range.end;
-                word.range.end = end;
-                end.saturating_sub(before).max(1)
-            }
-            None => 1,
-        }
+    /// The word that is read at `at` goes up to `end`; returns how far that is.
+    fn extend(&mut self, at: usize, end: usize) -> usize {
+        self.set_end(end);
+        end - at
     }
 
     fn quoted(&mut self, rest: &str, at: usize, quote: char) -> usize {
@@ -443,6 +437,7 @@ mod tests {
             "<[[><·······><-eq><1><&><a><<><b><]]>&& <c>;",
         );
         case("a \\\n  b # c | d\ne", "<a><b>; <e>;");
+        case("a\\\nbcd|| true", "<abcd>|| <true>;");
         case("x=$(a | b) y='' c", "<x=$(a | b)><y=><c>;");
         case("a &> f; b >& g; c >| d", "<a>; <b>; <c>;");
         case("{% if x %}a{% else %}b{% endif %}", "<a><b>;");
