@@ -18,7 +18,9 @@ pub fn tap(tested: &[Tested]) -> String {
         let _ = writeln!(text, "{word} {number} - {}: {}", file.recipe, tried.name);
         if !tried.passed() {
             for told in story(file, tried) {
-                let _ = writeln!(text, "# {}", told.text());
+                for line in told.text().lines() {
+                    let _ = writeln!(text, "# {line}");
+                }
             }
         }
     }
