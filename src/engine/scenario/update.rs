@@ -46,7 +46,12 @@ pub fn written<'p>(
         let at = rest.find('\n').map_or(text.len(), |at| end + at + 1);
         // A block's place may end after the line ends that follow it.
         let at = match text.get(..end) {
-            Some(before) if before.ends_with('\n') => before.trim_end().len() + 1,
+            Some(before) if before.ends_with('\n') => {
+                let written = before.trim_end().len();
+                before[written..]
+                    .find('\n')
+                    .map_or(end, |at| written + at + 1)
+            }
             _ => at,
         };
         additions.push((at.min(text.len()), expectations(played, indent)));
