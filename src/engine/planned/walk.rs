@@ -11,6 +11,7 @@ use super::rules::{StateRules, StepRules};
 use super::{Plan, Planned, Remote, UNKNOWN};
 use crate::actions::{PlanContext, registry};
 use crate::diagnostic::Span;
+use crate::engine::at_once;
 use crate::engine::prepare::{Circumstances, Prepared, Refused, RunRequest};
 use crate::engine::record::{NamedStep, What};
 use crate::machine::{
@@ -33,8 +34,6 @@ const WAYS: usize = 500;
 /// A step with ever other values is told so often.
 const REPEATS: u32 = 20;
 
-/// What touches nothing is not cut by a bound.
-const INSTANT: [&str; 4] = ["assert", "fail", "log", "set"];
 /// Kinds of error, the most telling first.
 const LIKELY: [ErrorKind; 9] = [
     ErrorKind::Exit,
@@ -481,8 +480,10 @@ fn can_raise(step: &Step, error: ErrorKind) -> bool {
     };
     let remote = step.host.as_ref().is_some_and(|host| host.value != "local");
     let can = match error {
+        // What touches nothing is not cut by a bound.
         ErrorKind::Timeout => {
-            !matches!(step.timeout, StepTimeout::None) && !INSTANT.contains(&step.action.name)
+            !matches!(step.timeout, StepTimeout::None)
+                && !at_once::ACTIONS.contains(&step.action.name)
         }
         ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Auth if remote => true,
         error => step.action.kinds.contains(error),
