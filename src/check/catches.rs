@@ -67,6 +67,13 @@ fn catches(state: &State, dealt: &Dealt, findings: &mut Findings) {
 fn instead(kind: ErrorKind, possible: KindSet, state: &State) -> String {
     match kind {
         ErrorKind::Loop => "only a state with `max_visits` raises `loop`".to_owned(),
+        ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Auth | ErrorKind::Http
+            if waits(state) =>
+        {
+            format!(
+                "a failed probe of `wait` is only \"not yet\", unless it has `abort_on: [{kind}]`"
+            )
+        }
         ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::Auth if is_local(state) => {
             "its steps run on `local`, where no connection can fail: is a `host` missing?"
                 .to_owned()
@@ -84,6 +91,11 @@ fn what_comes(possible: KindSet) -> String {
     }
     let kinds = possible.iter().map(ErrorKind::word);
     format!("what can come up is {}", list(kinds, "and"))
+}
+
+/// Whether the state's own steps wait for something.
+fn waits(state: &State) -> bool {
+    reads::steps(state).any(|step| step.action.name == "wait")
 }
 
 /// Whether all that runs on hosts runs on this machine.

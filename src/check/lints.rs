@@ -2,8 +2,8 @@
 
 use super::whole::{Unit, Whole};
 use super::{
-    Options, allow, bounds, braces, calls, catches, cycles, durations, holds, raw_device, reach,
-    safety, shell, swallowed, targets, templates, vars,
+    Options, allow, bounds, braces, calls, catches, cycles, durations, holds, probes, raw_device,
+    reach, safety, shell, swallowed, targets, templates, unbraced, vars,
 };
 use super::{ends, retries, types, unused};
 use crate::diagnostic::Findings;
@@ -24,6 +24,7 @@ const OF_THE_WHOLE: &[fn(&Whole<'_>, &mut Findings)] = &[
     calls::check,
     templates::check,
     braces::check,
+    probes::check,
     raw_device::check,
     shell::check,
     swallowed::check,
@@ -36,6 +37,7 @@ const OF_THE_INTACT: &[fn(&Whole<'_>, &mut Findings)] = &[
     ends::check,
     retries::check,
     types::check,
+    unbraced::check,
     unused::check,
 ];
 

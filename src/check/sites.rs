@@ -58,10 +58,18 @@ pub(super) struct ShellText<'r> {
     pub(super) scope: Scope<'r>,
 }
 
+/// A text that is taken as it is written.
+pub(super) struct Literal<'r> {
+    pub(super) text: &'r str,
+    pub(super) span: Span,
+    pub(super) scope: Scope<'r>,
+}
+
 /// All texts of a recipe.
 #[derive(Default)]
 pub(super) struct Sites<'r> {
     pub(super) all: Vec<Site<'r>>,
+    pub(super) literals: Vec<Literal<'r>>,
     pub(super) spaces: Vec<Space<'r>>,
     /// The texts that each `for_each` is made of.
     pub(super) items: Vec<Vec<Site<'r>>>,
@@ -382,6 +390,21 @@ impl<'r> Sites<'r> {
 
     fn tree(&mut self, tree: &'r Tree, scope: Scope<'r>) {
         self.all.extend(texts(tree, scope));
+        let mut left = vec![tree];
+        while let Some(tree) = left.pop() {
+            match &tree.kind {
+                TreeKind::Literal(value) => {
+                    self.literals.extend(value.as_str().map(|text| Literal {
+                        text,
+                        span: tree.span,
+                        scope,
+                    }));
+                }
+                TreeKind::List(items) => left.extend(items),
+                TreeKind::Map(members) => left.extend(members.values()),
+                TreeKind::Template(_) | TreeKind::Expr(_) | TreeKind::Deferred(_) => {}
+            }
+        }
     }
 }
 

@@ -131,6 +131,12 @@ fn never_equal(whole: &Whole<'_>, site: &Site<'_>, compared: &Compared, findings
         } else if differs(input, value) {
             help = Some(format!("it is declared as {}", type_name(input)));
         }
+    } else if is_printed(site, &whole.sites.spaces, path) {
+        match value.as_str() {
+            Some(text) if text.is_empty() || text.ends_with('\n') => return,
+            Some(_) => help = Some(format!("output ends with a newline: write `{name} | trim`")),
+            None => help = Some("it is a text; the exit status is in `exit`".to_owned()),
+        }
     } else if is_number(site, &whole.sites.spaces, path) && value.is_string() {
         help = Some("it is a whole number: write it without quotes".to_owned());
     }
@@ -171,27 +177,35 @@ fn differs(input: &Input, value: &Value) -> bool {
     }
 }
 
+/// Whether this is what a program has printed, as it was.
+fn is_printed(site: &Site<'_>, spaces: &[Space<'_>], path: &[String]) -> bool {
+    let [root, name, field] = path else {
+        return false;
+    };
+    root == "vars" && matches!(field.as_str(), "stdout" | "stderr") && is_output(site, spaces, name)
+}
+
 /// Whether a field of saved output is a number wherever it comes from.
 fn is_number(site: &Site<'_>, spaces: &[Space<'_>], path: &[String]) -> bool {
     let [root, name, field] = path else {
         return false;
     };
-    if root != "vars" || !matches!(field.as_str(), "exit" | "status" | "tries") {
-        return false;
-    }
+    root == "vars"
+        && matches!(field.as_str(), "exit" | "status" | "tries")
+        && is_output(site, spaces, name)
+}
+
+/// Whether a name of `vars` is one step's output wherever it is set.
+fn is_output(site: &Site<'_>, spaces: &[Space<'_>], name: &str) -> bool {
     let setters = site
         .scope
         .space
         .and_then(|space| spaces.get(space))
-        .and_then(|space| space.vars.get(name.as_str()));
+        .and_then(|space| space.vars.get(name));
     setters.is_some_and(|setters| {
-        let is_output = |setter: &Setter| match setter {
-            Setter::Output(action, _) => {
-                action.output.contains(&field.as_str()) || field == "tries"
-            }
-            Setter::Value | Setter::Outputs => false,
-        };
-        setters.iter().all(is_output)
+        setters
+            .iter()
+            .all(|setter| matches!(setter, Setter::Output(..)))
     })
 }
 
@@ -288,7 +302,9 @@ stages:
             "device.n == 3",
             "device.s == '3'",
             "vars.ran.exit == 0",
-            "vars.ran.stdout == '0'",
+            "vars.ran.stdout == ''",
+            "vars.ran.stdout == '0\\n'",
+            "vars.ran.stdout | trim == '0'",
         ] {
             case(&when(good), &[]);
         }
@@ -296,6 +312,8 @@ stages:
         case(&when("device.n == '3'"), &["TF0406 '3'"]);
         case(&when("device.s == 3"), &["TF0406 3"]);
         case(&when("vars.ran.exit != '0'"), &["TF0406 '0'"]);
+        case(&when("vars.ran.stdout == '0'"), &["TF0406 '0'"]);
+        case(&when("vars.ran.stdout == 0"), &["TF0406 0"]);
         case(
             &when("vars.ran.error.kind == 'timout'"),
             &["TF0406 'timout'"],

@@ -217,6 +217,8 @@ codes! {
     ListInText = "0407" Warning;
     /// A `for_each` over an input that is declared as something other than a list.
     NoList = "0408" Warning;
+    /// A text that was meant as a template: its braces are missing, or are the shell's.
+    Unbraced = "0409" Warning;
     /// A template inside quotes, a comment or a here-document of a shell string. Values are quoted by
     /// themselves; inside other quotes they would be quoted wrongly.
     TemplateInQuotes = "0410" Error;
