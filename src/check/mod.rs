@@ -4,8 +4,8 @@
 //! a stage, a procedure or the recipe as a whole. Every lint goes on after a complaint, and stays
 //! quiet about what another one has said already.
 //!
-//! A lint is a function in one of the three lists of [`lints`]: of a stage or procedure, of the
-//! recipe, or of a stage as the machine runs it.
+//! A lint is a function in one of the lists of `lints.rs`: of a stage or procedure, of the recipe,
+//! or of a stage as the machine runs it.
 
 mod allow;
 mod bounds;

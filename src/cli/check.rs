@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bounded::read_text;
 use super::findings::FindingsArgs;
 use super::output::Streams;
 use super::{Exit, Global, recipes};
@@ -147,9 +148,9 @@ fn all<T: Send>(what: &[String], each: impl Fn(&str) -> T + Sync) -> Vec<T> {
 
 fn read_job(path: &Path) -> Result<SourceFile, String> {
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) => Ok(SourceFile { name, text }),
-        Err(error) => Err(format!("`{name}` can't be read: {error}")),
+        Err(why) => Err(format!("`{name}` can't be read: {why}")),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::bounded::read_text;
 use super::output::Streams;
 use super::{Exit, Global, recipes};
 use crate::check::explore::{Options, explore};
@@ -146,8 +147,7 @@ fn trail(path: &Path, stage: &str, exit: Option<u8>) -> Result<Trail, String> {
     {
         return journalled(path, stage);
     }
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    let text = read_text(path).map_err(|why| format!("{} can't be read: {why}", path.display()))?;
     if text.trim_start().starts_with('{') {
         return printed(&text, stage, exit).map_err(|error| format!("{}: {error}", path.display()));
     }

@@ -3,6 +3,7 @@
 //! A subcommand builds a value and lets `report` write it. What it rejects is said on standard
 //! error, with status 2.
 
+mod bounded;
 mod check;
 mod completions;
 pub mod exit;

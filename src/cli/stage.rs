@@ -1,14 +1,13 @@
 //! A stage of a recipe with a board's config and a job's data, as `run` and `plan` take it.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use tokio::runtime::Runtime;
 
+use super::bounded::read_text;
 use super::output::Streams;
 use super::{Children, recipes};
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
@@ -19,9 +18,6 @@ use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
 use crate::recipe::vocabulary::keys::STAGES;
 use crate::transport::{Local, SshKeys};
-
-/// Device configs and job data are read up to this size; real ones have a few kilobytes.
-const LARGEST_INPUT: u64 = 16 << 20;
 
 /// What is to be run, and on which board.
 #[derive(Debug, Args)]
@@ -208,19 +204,4 @@ fn read(path: &Path, findings: &mut Findings) -> Option<SourceFile> {
             None
         }
     }
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let kind = fs::metadata(path).map_err(|error| error.to_string())?;
-    if !kind.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(LARGEST_INPUT + 1).read_to_end(&mut bytes))
-        .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LARGEST_INPUT {
-        return Err(format!("it is larger than {} MiB", LARGEST_INPUT >> 20));
-    }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }

@@ -6,9 +6,8 @@ use crate::diagnostic::{Code, Finding, Findings, Spanned, list, nearest, plural}
 use crate::engine::at_once;
 use crate::engine::scripted::{Cue, Script};
 use crate::machine::{Chart, Signal, Site, StateId, StepId};
-use crate::recipe::model::Step;
+use crate::recipe::ErrorKind;
 use crate::recipe::scenario::{Scenario, Sent, TryOutcome};
-use crate::recipe::{ErrorKind, KindSet};
 
 /// A scenario's names, found.
 #[derive(Clone, Default)]
@@ -153,7 +152,11 @@ impl Resolver<'_> {
     fn outcome(&mut self, id: StepId, name: &Spanned<String>, outcome: &TryOutcome) {
         let step = self.chart.step(id).clone();
         let home = self.chart.home(self.chart.owner(id)).map(str::to_owned);
-        let kinds = self.kinds(&step, home.as_deref());
+        let mut kinds = self.raises.of_try(home.as_deref(), &step);
+        if outcome.takes.is_none() {
+            // It does not end by itself: a bound around it does that.
+            kinds = kinds.with(ErrorKind::Timeout);
+        }
         if let Some(error) = outcome.error
             && !kinds.contains(error.value)
         {
@@ -188,10 +191,5 @@ impl Resolver<'_> {
             }
             self.findings.push(finding);
         }
-    }
-
-    /// The kinds of error that a try of a step can end with: its own, and the bounds around it.
-    fn kinds(&self, step: &Step, home: Option<&str>) -> KindSet {
-        self.raises.of_try(home, step).with(ErrorKind::Timeout)
     }
 }
