@@ -1,10 +1,7 @@
 //! `check`: what is wrong with recipes, and how long their stages can last.
 
 use std::fs;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -12,6 +9,7 @@ use clap::Args;
 use super::bounded::read_text;
 use super::findings::FindingsArgs;
 use super::output::Streams;
+use super::parallel::all;
 use super::{Exit, Global, recipes};
 use crate::check::Options;
 use crate::diagnostic::{Findings, Severity, SourceFile, Sources, plural};
@@ -113,37 +111,6 @@ impl Check {
             said
         }
     }
-}
-
-/// Does the same for each, on all processors, and gives the answers in the order of the questions.
-fn all<T: Send>(what: &[String], each: impl Fn(&str) -> T + Sync) -> Vec<T> {
-    let workers = thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(what.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        while let at = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(what) = what.get(at)
-        {
-            done.push((at, each(what)));
-        }
-        done
-    };
-    let mut done = thread::scope(|scope| {
-        // This thread is one of the workers.
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for other in others {
-            match other.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, answer)| answer).collect()
 }
 
 fn read_job(path: &Path) -> Result<SourceFile, String> {

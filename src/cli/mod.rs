@@ -14,6 +14,7 @@ mod graph;
 mod list;
 mod new;
 mod output;
+mod parallel;
 mod plan;
 mod recipes;
 mod run;

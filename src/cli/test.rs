@@ -1,14 +1,13 @@
 //! `test`: scenarios of recipes, on a virtual clock.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
 use super::output::Streams;
+use super::parallel::all;
 use super::{Exit, Global, recipes};
-use crate::engine::scenario::{Opened, Played, Statuses, Suite, Tried, cover, files, written};
+use crate::engine::scenario::{Opened, Played, Statuses, Suite, cover, files, written};
 use crate::recipe::library::Library;
 use crate::recipe::scenario::{Pattern, SUFFIX};
 use crate::report::scenarios::{Covered, Tested, human, json, junit, tap};
@@ -131,29 +130,7 @@ impl Test {
                 wanted.map(move |(at, _)| (suite, at))
             })
             .collect();
-        let next = AtomicUsize::new(0);
-        let done: Mutex<Vec<(usize, Tried)>> = Mutex::default();
-        let work = || {
-            loop {
-                let job = next.fetch_add(1, Ordering::Relaxed);
-                let Some((suite, at)) = jobs.get(job) else {
-                    return;
-                };
-                if let Some(tried) = suites[*suite].run(*at, STATUSES) {
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((job, tried));
-                }
-            }
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        std::thread::scope(|scope| {
-            for _ in 1..threads.min(jobs.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(job, _)| *job);
+        let tried = all(&jobs, |(suite, at)| suites[*suite].run(*at, STATUSES));
         let mut tested: Vec<Tested> = suites
             .iter()
             .map(|suite| Tested {
@@ -163,8 +140,8 @@ impl Test {
                 tried: Vec::new(),
             })
             .collect();
-        for (job, tried) in done {
-            tested[jobs[job].0].tried.push(tried);
+        for ((suite, _), tried) in jobs.iter().zip(tried) {
+            tested[*suite].tried.extend(tried);
         }
         tested
     }
