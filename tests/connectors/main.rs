@@ -1,0 +1,10 @@
+//! The shipped recipes against real servers and stand-in commands, by device configs and jobs as
+//! Testflinger has them.
+#![allow(clippy::panic, reason = "a test says so when it fails")]
+
+#[path = "../support/connector_bench.rs"]
+mod connector_bench;
+#[path = "../support/sshd.rs"]
+mod sshd;
+
+mod fake_connector;
