@@ -6,6 +6,7 @@
 mod bounded;
 mod check;
 mod completions;
+mod connector;
 pub mod exit;
 mod explain;
 mod explore;
@@ -15,6 +16,7 @@ mod list;
 mod new;
 mod output;
 mod parallel;
+mod perform;
 mod plan;
 mod recipes;
 mod run;
@@ -117,17 +119,13 @@ where
     I: IntoIterator<Item = A>,
     A: Into<OsString> + Clone,
 {
+    let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+    if connector::is_called_so(args.first()) {
+        return connector::main(&args, children);
+    }
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // `--help` and `--version` are such errors too. Nothing can be done where even this can't be said.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Rejected
-            } else {
-                Exit::Success
-            };
-        }
+        Err(error) => return usage(&error),
     };
     let mut streams = Streams::new(cli.global.color);
     match cli.command {
@@ -143,5 +141,17 @@ where
         Command::Explain(explain) => explain.run(&mut streams),
         Command::Schema(schema) => schema.run(&cli.global, &mut streams),
         Command::Completions(completions) => completions.run(&mut streams),
+    }
+}
+
+/// Says what a command line lacks, or the help that it asks for: `--help` and `--version` are such
+/// errors too.
+fn usage(error: &clap::Error) -> Exit {
+    // Nothing can be done where even this can't be said.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Rejected
+    } else {
+        Exit::Success
     }
 }

@@ -17,7 +17,11 @@ use crate::recipe::inputs::{Bound, OPTIONAL_STAGES, bind};
 use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
 use crate::recipe::vocabulary::keys::STAGES;
+use crate::report::findings::{self, Style};
 use crate::transport::{Local, SshKeys};
+
+/// Columns of findings that are kept for a file.
+const STORY_WIDTH: usize = 100;
 
 /// What is to be run, and on which board.
 #[derive(Debug, Args)]
@@ -29,10 +33,10 @@ pub(super) struct StageArgs {
     pub(super) stage: String,
     /// The board's config (YAML); without it the config is empty
     #[arg(short = 'c', long = "config", value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// The job data (JSON) [default: testflinger.json in the run directory, if it is there]
     #[arg(short = 'j', long = "job", value_name = "FILE")]
-    job: Option<PathBuf>,
+    pub(super) job: Option<PathBuf>,
     /// Where the run's files go [default: the working directory]
     #[arg(
         long,
@@ -78,9 +82,15 @@ impl StageArgs {
         recipes::say(&binding.sources, &binding.findings, streams);
         let all = Findings([missing.0, binding.findings.0].concat());
         if all.has_errors() {
+            let style = Style {
+                color: false,
+                width: STORY_WIDTH,
+            };
+            let shown = findings::render(&binding.sources, &all, style);
             return Err(Refusal {
                 verdict: Verdict::Job,
                 reason: recipes::first_error(&all),
+                story: shown.lines().map(str::to_owned).collect(),
             });
         }
         Ok(Some((recipe, binding.bound)))
@@ -163,6 +173,8 @@ impl StageArgs {
 pub(super) struct Refusal {
     pub(super) verdict: Verdict,
     pub(super) reason: String,
+    /// All that is wrong, with its places, line by line; a person was told already.
+    pub(super) story: Vec<String>,
 }
 
 impl Refusal {
@@ -170,6 +182,7 @@ impl Refusal {
         Self {
             verdict: Verdict::Infra,
             reason,
+            story: Vec::new(),
         }
     }
 }

@@ -294,6 +294,7 @@ impl Memory {
             Fact::Cancelled { signal, number: 1 } => self.cancelled = Some(*signal),
             Fact::CallLeft { .. }
             | Fact::StatePassed { .. }
+            | Fact::StatusReplaced { .. }
             | Fact::Moved { .. }
             | Fact::LeafLeft { .. }
             | Fact::StepSkipped { .. }

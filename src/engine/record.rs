@@ -97,6 +97,8 @@ pub enum What {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// A failure's exit status is one that it may not have: 1 is given.
+    StatusReplaced { state: Arc<str>, asked: i64 },
     /// A transition was taken, to a state's path or to `done`.
     Moved { state: Arc<str>, to: Arc<str> },
     /// A leaf was left.

@@ -48,6 +48,10 @@ impl Memory {
                     message: end.and_then(|end| end.message.clone()),
                 }
             }
+            Fact::StatusReplaced { state, asked } => What::StatusReplaced {
+                state: names.state(*state),
+                asked: *asked,
+            },
             Fact::Moved { from, to } => What::Moved {
                 state: names.state(*from),
                 to: to.map_or_else(|| "done".into(), |to| names.state(to)),

@@ -244,6 +244,13 @@ pub enum Fact {
         /// Its visit.
         visit: u32,
     },
+    /// A failure's `exit_status` is one that it may not have: 1 is given.
+    StatusReplaced {
+        /// The end.
+        state: StateId,
+        /// What was asked for.
+        asked: i64,
+    },
     /// A transition was taken.
     Moved {
         /// From.

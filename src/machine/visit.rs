@@ -97,6 +97,10 @@ impl Run<'_> {
         let allowed = status
             .and_then(|status| u8::try_from(status).ok())
             .filter(|status| !matches!(status, 0 | 2 | 46 | 130 | 143));
+        if let (Some(asked), None) = (status, allowed) {
+            let state = self.top().state;
+            self.facts.push(Fact::StatusReplaced { state, asked });
+        }
         self.at.flight = Flight::End {
             state: self.top().state,
             end,

@@ -5,7 +5,12 @@
 //! ```
 //!
 //! An agent's log has nothing but such lines; while a transfer or a wait goes on, one tells every 10 s
-//! how far it is. On a terminal there are colours, and a last line that is drawn anew.
+//! how far it is. On a terminal there are colours, and a last line that is drawn anew. Readers of the
+//! logs of Testflinger's device connectors know lines of another form ([`Console::of_connector`]):
+//!
+//! ```text
+//! 2026-11-24 14:00:00,123 rpi4-01 INFO: DEVICE CONNECTOR: storage/write  flash: https://…
+//! ```
 
 use std::time::{Duration, SystemTime};
 
@@ -46,6 +51,8 @@ pub struct Look {
 pub struct Console {
     writer: Writer,
     look: Look,
+    /// The agent's name, for lines as a device connector writes them.
+    agent: Option<String>,
     stage: String,
     running: Option<Running>,
     /// How the last try failed: the error that goes on from it says the same.
@@ -81,14 +88,27 @@ impl Console {
         Self {
             writer,
             look,
+            agent: None,
             stage: String::new(),
             running: None,
             failed: None,
         }
     }
 
+    /// With lines as Testflinger's device connectors write them: time (UTC), the agent's name, the
+    /// level, `DEVICE CONNECTOR`. What is said for debugging alone is left out.
+    pub fn of_connector(writer: Writer, agent: String) -> Self {
+        Self {
+            agent: Some(agent),
+            ..Self::new(writer, Look::default())
+        }
+    }
+
     fn line(&mut self, time: SystemTime, level: Level, state: &str, text: &str) {
         let place = self.place(state).to_owned();
+        if self.agent.is_some() && level == Level::Debug {
+            return;
+        }
         for part in text.lines() {
             let mut part = plain(part);
             if let Some((at, _)) = part.char_indices().nth(LONG) {
@@ -97,7 +117,12 @@ impl Console {
             }
             let time = utc(time);
             let word = level.word();
-            let line = if self.look.colour {
+            let line = if let Some(agent) = &self.agent {
+                let time = time.replace('T', " ").replace('.', ",");
+                let time = time.trim_end_matches('Z');
+                let word = level.python();
+                format!("{time} {agent} {word}: DEVICE CONNECTOR: {place}  {part}")
+            } else if self.look.colour {
                 format!(
                     "\x1b[2m{time}\x1b[0m \x1b[{}m{word}\x1b[0m \x1b[1m{place}\x1b[0m  {part}",
                     level.colour()

@@ -25,6 +25,16 @@ impl Level {
         }
     }
 
+    /// The name of the level in Python's `logging`.
+    pub(super) fn python(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARNING",
+            Self::Error => "ERROR",
+        }
+    }
+
     /// SGR parameters (ECMA-48).
     pub(super) fn colour(self) -> &'static str {
         match self {
@@ -83,6 +93,11 @@ pub(super) fn told(record: &Record, action: Option<&str>) -> Option<(Level, Stri
             };
             say(level, state, text)
         }
+        What::StatusReplaced { state, asked } => say(
+            Level::Warn,
+            state,
+            format!("exit status {asked} is not a failure's to give: it is reported as 1"),
+        ),
         What::ScopeLeaving { state, outcome } => {
             let level = match outcome {
                 Ended::Ok => Level::Info,

@@ -18,6 +18,8 @@ mod plan;
 mod quantity;
 pub mod scenarios;
 pub mod show;
+pub mod testflinger;
+mod whole;
 mod writer;
 
 use std::time::SystemTime;
@@ -55,12 +57,13 @@ impl Readers {
         }
     }
 
-    /// Tells every reader how the run ended.
-    pub fn conclude(&mut self, report: &RunReport, outcome: &Outcome) {
+    /// Tells every reader how the run ended; gives the story that they were told.
+    pub fn conclude(&mut self, report: &RunReport, outcome: &Outcome) -> Vec<String> {
         let story = self.story.tell(report, outcome);
         for reader in &mut self.readers {
             reader.conclude(outcome, &story);
         }
+        story
     }
 }
 

@@ -1,13 +1,13 @@
 //! `outcome.json`: what a stage came to, for whoever started it.
 
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::quantity::elapsed;
+use super::whole::write_whole;
 pub use crate::engine::run::OUTCOME_FILE as FILE_NAME;
 use crate::engine::{RunReport, utc};
 use crate::recipe::{ErrorKind, Verdict};
@@ -115,22 +115,14 @@ impl Outcome {
         }
     }
 
-    /// Writes the file: under a temporary name, synced, then renamed, so that a reader sees the whole
-    /// of it or what was there before.
+    /// Writes the file; a reader sees the whole of it or what was there before.
     ///
     /// # Errors
     /// The directory can't be written.
     pub fn write(&self, run_dir: &Path) -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".outcome-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(run_dir)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(run_dir.join(FILE_NAME))
-            .map_err(|error| error.error)?;
-        Ok(())
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_whole(&run_dir.join(FILE_NAME), text.as_bytes())
     }
 
     /// The whole in one line: the last of the log.

@@ -7,4 +7,5 @@ mod connector_bench;
 #[path = "../support/sshd.rs"]
 mod sshd;
 
+mod drop_in;
 mod fake_connector;

@@ -201,6 +201,7 @@ impl<'c> Fold<'c> {
                     self.ended = Some(end);
                 }
             }
+            Fact::StatusReplaced { .. } => self.settle(),
             Fact::Moved { from, to } => {
                 self.settle();
                 assert_eq!(self.chart.parent(from), Some(self.top().state));

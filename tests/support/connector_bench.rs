@@ -95,8 +95,8 @@ impl ConnectorBench {
         record.lines().map(str::to_owned).collect()
     }
 
-    /// `tf-engine run RECIPE --stage STAGE`, in the run directory, with config and job written there.
-    pub(crate) fn command(&self, recipe: &str, stage: &str) -> Command {
+    /// Writes `default.yaml`, and `testflinger.json` in the run directory.
+    pub(crate) fn write_inputs(&self) -> PathBuf {
         let config = self.path("default.yaml");
         // JSON is YAML.
         fs::write(&config, Value::from(self.device.clone()).to_string()).expect("the config");
@@ -105,6 +105,12 @@ impl ConnectorBench {
             Value::from(self.job.clone()).to_string(),
         )
         .expect("the job");
+        config
+    }
+
+    /// `tf-engine run RECIPE --stage STAGE`, in the run directory, with config and job written.
+    pub(crate) fn command(&self, recipe: &str, stage: &str) -> Command {
+        let config = self.write_inputs();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tf-engine"));
         command
             .args(["run", recipe, "--stage", stage, "-c"])
