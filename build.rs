@@ -59,6 +59,16 @@ fn main() {
     tell("users", users);
     let loops = root && all(&["losetup", "partx"]) && may_write("/dev/loop-control");
     tell("loop", loops);
+    let board = [
+        "blkid",
+        "git",
+        "mkfs.ext4",
+        "mkfs.vfat",
+        "sfdisk",
+        "sudo",
+        "wget",
+    ];
+    tell("oem-board", loops && all(SSHD) && all(&board));
     // Port 22 is taken where a server listens on every address.
     let port = TcpListener::bind("127.64.0.1:22").is_ok();
     tell("muxpi-lab", users && loops && port && all(SSHD));

@@ -4,8 +4,14 @@
 
 #[path = "../support/connector_bench.rs"]
 mod connector_bench;
+#[path = "../support/file_server.rs"]
+mod file_server;
+#[path = "../support/image.rs"]
+mod image;
 #[path = "../support/sshd.rs"]
 mod sshd;
 
 mod drop_in;
 mod fake_connector;
+mod oem;
+mod oem_board;

@@ -5,14 +5,32 @@
 pub(super) const RECIPES: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.yaml")),
     (
+        "dell_oemscript",
+        include_str!("../../../recipes/dell_oemscript.yaml"),
+    ),
+    (
         "fake_connector",
         include_str!("../../../recipes/fake_connector.yaml"),
+    ),
+    (
+        "hp_oemscript",
+        include_str!("../../../recipes/hp_oemscript.yaml"),
+    ),
+    (
+        "lenovo_oemscript",
+        include_str!("../../../recipes/lenovo_oemscript.yaml"),
     ),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
     (
         "noprovision",
         include_str!("../../../recipes/noprovision.yaml"),
     ),
+    ("oem_base", include_str!("../../../recipes/oem_base.yaml")),
+    (
+        "oemrecovery",
+        include_str!("../../../recipes/oemrecovery.yaml"),
+    ),
+    ("oemscript", include_str!("../../../recipes/oemscript.yaml")),
     (
         "simulated_board",
         include_str!("../../../recipes/simulated_board.yaml"),
@@ -23,13 +41,37 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
 pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.test.yaml")),
     (
+        "dell_oemscript",
+        include_str!("../../../recipes/dell_oemscript.test.yaml"),
+    ),
+    (
         "fake_connector",
         include_str!("../../../recipes/fake_connector.test.yaml"),
+    ),
+    (
+        "hp_oemscript",
+        include_str!("../../../recipes/hp_oemscript.test.yaml"),
+    ),
+    (
+        "lenovo_oemscript",
+        include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
     ),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
     (
         "noprovision",
         include_str!("../../../recipes/noprovision.test.yaml"),
+    ),
+    (
+        "oem_base",
+        include_str!("../../../recipes/oem_base.test.yaml"),
+    ),
+    (
+        "oemrecovery",
+        include_str!("../../../recipes/oemrecovery.test.yaml"),
+    ),
+    (
+        "oemscript",
+        include_str!("../../../recipes/oemscript.test.yaml"),
     ),
     (
         "simulated_board",
@@ -86,6 +128,42 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
     (
         "muxpi/umount-labels.sh",
         include_str!("../../../recipes/files/muxpi/umount-labels.sh"),
+    ),
+    (
+        "oemscript/arm-ubuntu-recovery.sh",
+        include_str!("../../../recipes/files/oemscript/arm-ubuntu-recovery.sh"),
+    ),
+    (
+        "oemscript/fetch-iso.sh",
+        include_str!("../../../recipes/files/oemscript/fetch-iso.sh"),
+    ),
+    (
+        "oemscript/fetch-preseed.sh",
+        include_str!("../../../recipes/files/oemscript/fetch-preseed.sh"),
+    ),
+    (
+        "oemscript/fill-partition.sh",
+        include_str!("../../../recipes/files/oemscript/fill-partition.sh"),
+    ),
+    (
+        "oemscript/recovery-partition.sh",
+        include_str!("../../../recipes/files/oemscript/recovery-partition.sh"),
+    ),
+    (
+        "oemscript/ubuntu-recovery/add-packages",
+        include_str!("../../../recipes/files/oemscript/ubuntu-recovery/add-packages"),
+    ),
+    (
+        "oemscript/ubuntu-recovery/answers.cfg",
+        include_str!("../../../recipes/files/oemscript/ubuntu-recovery/answers.cfg"),
+    ),
+    (
+        "oemscript/ubuntu-recovery/grub-entry",
+        include_str!("../../../recipes/files/oemscript/ubuntu-recovery/grub-entry"),
+    ),
+    (
+        "oemscript/ubuntu-recovery/remove-packages",
+        include_str!("../../../recipes/files/oemscript/ubuntu-recovery/remove-packages"),
     ),
     (
         "simulated_board/board.sh",
