@@ -1,5 +1,6 @@
 //! The recipe language: its types, how a recipe is read, and the vocabulary of actions.
 
+mod device_types;
 pub mod duration;
 mod extends;
 pub mod inputs;

@@ -111,7 +111,17 @@ pub const TESTS: &[&str] = &[
 ];
 
 /// All functions.
-pub const FUNCTIONS: &[&str] = &["asset", "dict", "now", "range", "ssh_key_url", "test_env"];
+pub const FUNCTIONS: &[&str] = &[
+    "asset",
+    "dict",
+    "efi_order",
+    "maas_user_data",
+    "now",
+    "range",
+    "ssh_key_url",
+    "storage_plan",
+    "test_env",
+];
 
 static VALUE: LazyLock<Environment<'static>> = LazyLock::new(|| build(Style::Value));
 static PRINTED: LazyLock<Environment<'static>> = LazyLock::new(|| build(Style::Printed));

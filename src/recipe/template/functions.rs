@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
+use super::super::device_types;
 use super::context::Services;
-use super::convert::from_plain;
+use super::convert::{from_plain, to_plain};
 use super::{filters, legacy};
 
 /// The longest time that `now` may look ahead: the language's longest duration, 366 days.
@@ -13,8 +14,11 @@ const MAX_AHEAD: f64 = 366.0 * 86_400.0;
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("asset", asset);
+    environment.add_function("efi_order", efi_order);
+    environment.add_function("maas_user_data", device_types::user_data);
     environment.add_function("now", now);
     environment.add_function("ssh_key_url", ssh_key_url);
+    environment.add_function("storage_plan", storage_plan);
     environment.add_function("test_env", test_env);
 }
 
@@ -78,4 +82,18 @@ fn test_env(state: &State<'_, '_>) -> Value {
         Some((name.as_str()?.to_owned(), value.as_str()?.to_owned()))
     });
     from_plain(&legacy::test_env(&services.device, &services.job, pairs))
+}
+
+/// The EFI boot order that has the network first, from what `efibootmgr -v` prints.
+fn efi_order(listing: &str) -> Result<String, Error> {
+    device_types::efi_order(listing).map_err(refused)
+}
+
+/// What has to be asked of MAAS for a storage layout, on the node's block devices.
+fn storage_plan(disks: &Value, block_devices: &Value) -> Result<Value, Error> {
+    let disks = to_plain(disks).map_err(refused)?;
+    let block_devices = to_plain(block_devices).map_err(refused)?;
+    device_types::storage_plan(&disks, &block_devices)
+        .map(|plan| from_plain(&plan))
+        .map_err(refused)
 }
