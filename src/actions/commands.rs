@@ -65,7 +65,7 @@ impl Commands {
             .with_env(&self.modifiers.env);
             let keep = Keep {
                 max: self.modifiers.max_output,
-                to: None,
+                ..Keep::default()
             };
             let (answer, expired) = within(self.each, &cx.stop, |stop| {
                 let cx = StepContext { stop, ..cx.clone() };

@@ -11,7 +11,7 @@ use crate::recipe::Verdict;
 use crate::recipe::model::{
     self, Gear, HostKeys, Login, Map, Recipe, Role, ShellKind, Templated, Tree,
 };
-use crate::recipe::secret::Masker;
+use crate::recipe::secret::{MaskStream, Masker};
 use crate::recipe::template::{Assets, Context};
 use crate::transport::{
     Host, HostKeyPolicy, Http, Local, PingMethod, Shell, SshHost, SshKeys, SshTarget,
@@ -116,6 +116,11 @@ impl Lab {
     /// A text without the run's secrets.
     pub fn mask(&self, text: &str) -> String {
         self.equipment.masker.mask(text).into_owned()
+    }
+
+    /// Masks a text that comes in pieces.
+    pub(super) fn mask_stream(&self) -> MaskStream {
+        self.equipment.masker.stream()
     }
 
     /// The text of a shipped file.

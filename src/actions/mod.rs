@@ -44,6 +44,7 @@ mod set;
 mod sleep;
 mod sse;
 pub mod stand_in;
+mod through;
 mod wait;
 mod write;
 

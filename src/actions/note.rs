@@ -14,6 +14,10 @@ pub enum Note {
         /// The line.
         line: String,
     },
+    /// Output that passes through to standard output as it is, also without the end of its line;
+    /// secrets already masked. An empty one comes first: from then on the log says nothing of its
+    /// own while the try runs, since whoever reads it may bound the time without output.
+    Text(String),
     /// How far a transfer or a wait is. It also feeds `stall`.
     Progress(Progress),
     /// Something is done inside the try: a command of a driver, a probe.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::through::Through;
 use super::{Lab, Note, Notes, Progress};
 use crate::diagnostic::plain;
 use crate::transport::{OutputSink, Stop, Stream};
@@ -37,6 +38,8 @@ pub(super) struct Keep {
     pub(super) max: usize,
     /// Standard output goes here as it is, and is not shown.
     pub(super) to: Option<File>,
+    /// Both streams pass through as they come, instead of line by line.
+    pub(super) plain: bool,
 }
 
 /// What was kept.
@@ -76,6 +79,8 @@ struct Inner {
     total: u64,
     file: Option<File>,
     unwritten: Option<String>,
+    /// Where both streams pass through instead of `waiting`.
+    through: Option<Through>,
     limit: usize,
 }
 
@@ -102,6 +107,7 @@ impl Collector {
             let mut inner = state.lock();
             inner.limit = keep.max;
             inner.file = keep.to;
+            inner.through = keep.plain.then(|| Through::new(|| lab.mask_stream()));
         }
         Self {
             lab: Arc::clone(lab),
@@ -181,6 +187,11 @@ impl Collector {
             }
         };
         loop {
+            let text = self.state.lock().through.as_mut().and_then(Through::next);
+            let Some(text) = text else { break };
+            say(Note::Text(text)).await;
+        }
+        loop {
             let (next, skipped) = {
                 let mut inner = self.state.lock();
                 let next = inner.waiting.pop_front();
@@ -215,7 +226,11 @@ impl Collector {
     }
 
     fn end_lines(&self) {
-        self.state.lock().end_lines(|_| true);
+        let mut inner = self.state.lock();
+        inner.end_lines(|_| true);
+        if let Some(through) = &mut inner.through {
+            through.finish();
+        }
     }
 }
 
@@ -275,6 +290,10 @@ impl Inner {
             if let Err(error) = file.write_all(bytes) {
                 self.unwritten.get_or_insert(error.to_string());
             }
+            return;
+        }
+        if let Some(through) = &mut self.through {
+            through.push(stream, bytes);
             return;
         }
         let mut parts = bytes.split(|byte| *byte == b'\n').peekable();

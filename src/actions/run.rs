@@ -12,7 +12,8 @@ use super::output::Keep;
 use super::place::Place;
 use super::script::PutScript;
 use super::{
-    Deed, Line, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
+    Deed, Line, Note, Output, Performed, Performing, PlanContext, Request, StepContext, StepError,
+    paths,
 };
 use crate::diagnostic::plural;
 use crate::transport::{Command, Program, Stdin};
@@ -38,6 +39,7 @@ pub(super) struct Run {
     input: Option<Text>,
     cwd: Option<String>,
     output_to: Option<PathBuf>,
+    plain: bool,
     modifiers: Modifiers,
 }
 
@@ -85,6 +87,7 @@ impl Run {
             output_to: output_to
                 .map(|field| paths::local(cx, "output_to", field))
                 .transpose()?,
+            plain: fields.boolean("plain", false)?,
             modifiers: Modifiers::of(cx.step, cx.context, &[0])?,
         })
     }
@@ -141,7 +144,11 @@ impl Run {
         let keep = Keep {
             max: self.modifiers.max_output,
             to: self.output_to.as_deref().map(create).transpose()?,
+            plain: self.plain,
         };
+        if self.plain {
+            cx.notes.say(Note::Text(String::new())).await;
+        }
         let mut script = None;
         let program = match self.what {
             What::Shell(text) => Program::Shell {
@@ -177,7 +184,8 @@ impl Run {
             self.modifiers.parse,
         )
         .map_err(|error| error.with_tail(answer.kept.tail.clone()))?;
-        if answer.kept.truncated && self.output_to.is_none() {
+        // A file has all of it, or whoever reads standard output.
+        if answer.kept.truncated && self.output_to.is_none() && !self.plain {
             super::modifiers::warn_truncated(self.modifiers.max_output, cx).await;
         }
         Ok(Output::of(fields))

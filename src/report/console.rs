@@ -71,6 +71,8 @@ struct Running {
     /// When the log last told something of it.
     told: Moment,
     progress: Option<Transfer>,
+    /// Its output passes through, and nothing else is said.
+    passes: bool,
 }
 
 /// How far it is, and how fast it was.
@@ -197,6 +199,7 @@ impl Sink for Console {
                     limit: limit.map(|limit| Moment(Duration::from_millis(limit))),
                     told: record.at,
                     progress: None,
+                    passes: false,
                 });
             }
             What::TryRefused { message, .. } => self.failed = Some(message.clone()),
@@ -236,6 +239,12 @@ impl Sink for Console {
             }
             Said::Note(Note::Output { line, .. }) => {
                 self.about(saying, Level::Info, &format!("| {line}"));
+            }
+            Said::Note(Note::Text(text)) => {
+                if let Some(running) = &mut self.running {
+                    running.passes = true;
+                }
+                self.writer.text(To::Plain, text.clone());
             }
             Said::Note(Note::Doing(what)) => {
                 let text = format!("{}: {what}", saying.step.name);
@@ -282,6 +291,9 @@ impl Sink for Console {
             let state = running.step.state.clone();
             let place = self.place(&state);
             self.writer.live(Some(format!("{place} {text}")));
+            return;
+        }
+        if running.passes {
             return;
         }
         let every = if running.progress.is_some() || running.action == "wait" {

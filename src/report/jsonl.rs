@@ -1,7 +1,7 @@
 //! `--log-format json`: facts and notes as JSON lines on standard error, for a collector.
 //!
 //! Facts are the journal's lines. A note is `{"t", "at", "note", "state", "step", "place", ...}` with
-//! `note` one of `request`, `output`, `progress`, `doing`, `log`, `warning`. The first line is
+//! `note` one of `request`, `output`, `text`, `progress`, `doing`, `log`, `warning`. The first line is
 //! `{"t", "run": {...}}`, the last `{"t", "outcome": {...}}`, as in `outcome.json`.
 
 use std::time::{Duration, SystemTime};
@@ -28,7 +28,7 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// To this writer's log; `log: {plain: true}` goes to standard output as it is.
+    /// To this writer's log; what is `plain` goes to standard output as it is, too.
     pub fn new(writer: Writer) -> Self {
         Self { writer, told: None }
     }
@@ -78,6 +78,11 @@ impl Sink for JsonLines {
                     "line": line,
                 }),
             ),
+            Said::Note(Note::Text(text)) if text.is_empty() => return,
+            Said::Note(Note::Text(text)) => {
+                self.writer.text(To::Plain, text.clone());
+                ("text", json!({ "text": text }))
+            }
             Said::Note(Note::Progress(progress)) => (
                 "progress",
                 json!({ "done": progress.done, "total": progress.total }),

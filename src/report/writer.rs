@@ -86,13 +86,18 @@ impl Writer {
 
     /// Writes a line (its end is added), and flushes it.
     pub fn line(&mut self, to: To, mut line: String) {
-        if self.unwritten.load(Ordering::Relaxed) > FULL {
-            self.left_out += 1;
-            return;
-        }
-        self.tell_left_out();
         line.push('\n');
-        self.send(to, line);
+        self.text(to, line);
+    }
+
+    /// Writes a text as it is, and flushes it.
+    pub fn text(&mut self, to: To, text: String) {
+        if self.unwritten.load(Ordering::Relaxed) > FULL {
+            self.left_out += text.lines().count();
+        } else if !text.is_empty() {
+            self.tell_left_out();
+            self.send(to, text);
+        }
     }
 
     fn tell_left_out(&mut self) {

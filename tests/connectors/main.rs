@@ -13,5 +13,7 @@ mod sshd;
 
 mod drop_in;
 mod fake_connector;
+mod noprovision;
 mod oem;
 mod oem_board;
+mod runtest;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::super::device_types;
@@ -55,8 +56,21 @@ fn now(state: &State<'_, '_>, ahead: &Value) -> Result<String, Error> {
         .ok_or_else(|| refused("there is no time here that `now` could tell"))
 }
 
-/// Where the public keys of an account are: `lp:USER` on Launchpad, `gh:USER` on GitHub.
-fn ssh_key_url(key: &str) -> Result<String, Error> {
+/// Where the public keys of an account are: `lp:USER` on Launchpad, `gh:USER` on GitHub, or on the
+/// servers that the arguments `lp` and `gh` name in their place.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "minijinja hands keyword arguments over by value"
+)]
+fn ssh_key_url(key: &str, servers: Kwargs) -> Result<String, Error> {
+    let server = |site: &str, usual: &str| -> Result<String, Error> {
+        let given: Option<String> = servers.get(site)?;
+        let server = given.unwrap_or_else(|| usual.to_owned());
+        Ok(server.trim_end_matches('/').to_owned())
+    };
+    let launchpad = server("lp", "https://launchpad.net")?;
+    let github = server("gh", "https://github.com")?;
+    servers.assert_all_used()?;
     let known = key.split_once(':').and_then(|(site, user)| {
         let user_is_plain = !user.is_empty()
             && user
@@ -64,8 +78,8 @@ fn ssh_key_url(key: &str) -> Result<String, Error> {
                 .all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
         match site {
             _ if !user_is_plain => None,
-            "lp" => Some(format!("https://launchpad.net/~{user}/+sshkeys")),
-            "gh" => Some(format!("https://github.com/{user}.keys")),
+            "lp" => Some(format!("{launchpad}/~{user}/+sshkeys")),
+            "gh" => Some(format!("{github}/{user}.keys")),
             _ => None,
         }
     });

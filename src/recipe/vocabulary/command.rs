@@ -35,10 +35,17 @@ pub(super) const RUN_FIELDS: Fields = Fields::new(&[
         Shape::Path,
         "A file that gets the standard output.",
     ),
+    Param::new(
+        "plain",
+        Shape::Boolean,
+        "To standard output as it comes, both streams, also without the end of a line.",
+    )
+    .default("false"),
 ])
 .short("shell")
 .short_list("argv")
-.one_of(&["shell", "argv", "script"]);
+.one_of(&["shell", "argv", "script"])
+.at_most_one(&["output_to", "plain"]);
 
 pub(super) const RUN: Action = Action::new(
     "run",
