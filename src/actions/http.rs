@@ -8,21 +8,16 @@ use serde_json::json;
 
 use super::exec::{brief, stopped};
 use super::fields::{Field, Fields, Text};
+use super::follow::Follow;
 use super::modifiers::{Modifiers, parse_into, warn_truncated};
 use super::output::last;
-use super::sse::{Event, Parser};
 use super::{
-    Deed, Note, Output, Performed, Performing, PlanContext, Progress, Request, StepContext,
-    StepError, paths,
+    Deed, Output, Performed, Performing, PlanContext, Request, StepContext, StepError, paths,
 };
-use crate::diagnostic::plain;
 use crate::recipe::model::TreeKind;
-use crate::recipe::secret::HIDDEN;
 use crate::recipe::template::url_encoded;
 use crate::recipe::{ErrorKind, Value, Verdict};
-use crate::transport::{
-    FaultKind, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse, Stream,
-};
+use crate::transport::{FaultKind, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse};
 
 /// Redirects that are followed where the step doesn't say.
 const REDIRECTS: u32 = 5;
@@ -43,8 +38,7 @@ pub(super) struct Exchange {
     /// The given ones and our own, secrets hidden.
     shown_headers: BTreeMap<String, String>,
     shown_body: Option<String>,
-    follow: bool,
-    last_event_id: String,
+    follow: Option<Follow>,
     /// Whether the URL is the user's.
     from_job: bool,
     modifiers: Modifiers,
@@ -71,10 +65,7 @@ impl Exchange {
     /// A request of these parameters, with the modifiers of the step.
     pub(super) fn of(fields: &Fields, cx: &PlanContext) -> Result<Self, StepError> {
         let url = fields.need("url")?.text()?;
-        let follow = match fields.get("follow") {
-            Some(follow) => follow.word(&[("sse", true)])?,
-            None => false,
-        };
+        let follow = Follow::of(fields)?;
         let mut headers = Vec::new();
         let mut shown_headers = BTreeMap::new();
         if let Some(given) = fields.get("headers") {
@@ -84,12 +75,8 @@ impl Exchange {
                 headers.push((name.clone(), value.value));
             }
         }
-        let last_event_id = fields.text("last_event_id")?.unwrap_or_default();
-        if follow {
-            headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
-            if !last_event_id.value.is_empty() {
-                headers.push(("last-event-id".to_owned(), last_event_id.value.clone()));
-            }
+        if let Some(follow) = &follow {
+            headers.extend(follow.headers());
         }
         let (payload, shown_body) = payload(fields, cx, &mut headers)?;
         let has_body = !matches!(payload, HttpPayload::Empty);
@@ -100,8 +87,8 @@ impl Exchange {
         };
         let (query, shown_query) = query(fields, url.value.contains('?'))?;
         for (name, value) in &headers {
-            let secret = name == "last-event-id" && last_event_id.secret;
-            let value = if secret { HIDDEN } else { value };
+            let follow = follow.as_ref().filter(|_| name == "last-event-id");
+            let value = follow.map_or(value.as_str(), Follow::shown_id);
             shown_headers
                 .entry(name.clone())
                 .or_insert_with(|| value.to_owned());
@@ -128,7 +115,6 @@ impl Exchange {
             shown_body,
             url,
             follow,
-            last_event_id: last_event_id.value,
             from_job: false,
             modifiers: Modifiers::of(cx.step, cx.context, &[])?,
         })
@@ -183,11 +169,19 @@ impl Exchange {
             self.request.ca = Some(Bytes::from(pem));
         }
         let expect_lost = self.modifiers.expect.lost;
-        let response = match cx.lab.http().send(self.request.clone()).await {
+        let sending = cx.lab.http().send(self.request.clone());
+        let sent = match &self.follow {
+            Some(follow) => follow.unless_silent(sending).await,
+            None => sending.await,
+        };
+        let response = match sent {
             Ok(response) => response,
             Err(fault) if fault.kind == FaultKind::Lost && expect_lost => {
                 let mut fields = serde_json::Map::new();
                 fields.insert("status".to_owned(), Value::Null);
+                if let Some(follow) = &self.follow {
+                    follow.nothing(&mut fields);
+                }
                 return Ok(Output::of(fields));
             }
             Err(fault) => return Err(StepError::from_fault(what, &fault)),
@@ -197,8 +191,15 @@ impl Exchange {
         if !self.expects(status) {
             return Err(self.refused(what, response, fields, cx).await);
         }
-        if self.follow {
-            return self.events(what, response, fields, cx).await;
+        if let Some(follow) = &self.follow {
+            let room = self.modifiers.max_output;
+            let fault = follow.stream(response.body, room, &mut fields, cx).await;
+            return match fault {
+                Some(fault) if !expect_lost => {
+                    Err(StepError::from_fault(what, &fault).with_output(Value::Object(fields)))
+                }
+                _ => Ok(Output::of(fields)),
+            };
         }
         let max = self.modifiers.max_output;
         let read = response.body.read(max).await;
@@ -260,62 +261,6 @@ impl Exchange {
         .with_tail(body)
         .with_output(Value::Object(fields))
         .with_verdict(verdict)
-    }
-
-    async fn events(
-        &self,
-        what: &str,
-        response: HttpResponse,
-        mut fields: serde_json::Map<String, Value>,
-        cx: &StepContext,
-    ) -> Performed {
-        let mut body = response.body;
-        let mut parser = Parser::after(&self.last_event_id);
-        let mut events = Vec::new();
-        let mut room = self.modifiers.max_output;
-        let mut done = 0_u64;
-        fields.insert("truncated".to_owned(), json!(false));
-        let lost = loop {
-            let chunk = match body.chunk().await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break None,
-                Err(fault) => break Some(fault),
-            };
-            done += chunk.len() as u64;
-            cx.notes
-                .offer(Note::Progress(Progress { done, total: None }));
-            for event in parser.feed(&chunk) {
-                let data = cx.lab.mask(&event.data);
-                for line in data.lines() {
-                    let line = plain(line);
-                    let stream = Stream::Stdout;
-                    cx.notes.say(Note::Output { stream, line }).await;
-                }
-                let size = data.len() + event.event.len() + event.id.len();
-                match room.checked_sub(size) {
-                    Some(left) => {
-                        room = left;
-                        let Event { event, id, .. } = event;
-                        events.push(json!({"event": event, "data": data, "id": id}));
-                    }
-                    None => room = 0,
-                }
-            }
-            if room == 0 && fields.get("truncated") == Some(&json!(false)) {
-                fields.insert("truncated".to_owned(), json!(true));
-                warn_truncated(self.modifiers.max_output, cx).await;
-            }
-        };
-        fields.insert("last_event_id".to_owned(), json!(parser.last_id()));
-        match lost {
-            Some(fault) if !self.modifiers.expect.lost => {
-                Err(StepError::from_fault(what, &fault).with_output(Value::Object(fields)))
-            }
-            _ => {
-                fields.insert("events".to_owned(), Value::Array(events));
-                Ok(Output::of(fields))
-            }
-        }
     }
 }
 

@@ -44,12 +44,13 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// How loud a `log` is.
+/// How loud a `log` is. (No recipe says `Error`: a log that is followed may.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words of the language")]
 pub enum LogLevel {
     #[default]
     Info,
+    Error,
     Warn,
     Debug,
 }

@@ -260,6 +260,7 @@ impl Sink for Console {
                 } else {
                     let level = match level {
                         LogLevel::Info => Level::Info,
+                        LogLevel::Error => Level::Error,
                         LogLevel::Warn => Level::Warn,
                         LogLevel::Debug => Level::Debug,
                     };

@@ -95,6 +95,7 @@ impl Sink for JsonLines {
                 }
                 let level = match level {
                     LogLevel::Info => "info",
+                    LogLevel::Error => "error",
                     LogLevel::Warn => "warn",
                     LogLevel::Debug => "debug",
                 };

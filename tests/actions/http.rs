@@ -1,6 +1,7 @@
 //! HTTP requests against real servers.
 
 use serde_json::{Value, json};
+use tf_engine::actions::LogLevel;
 use tf_engine::recipe::Verdict;
 use tf_engine::recipe::model::{Expect, Parse};
 use tf_engine::transport::{Stop, Stream};
@@ -243,6 +244,96 @@ async fn events_are_followed_to_the_end_of_the_stream() {
         done.lines(Stream::Stdout),
         ["first", "line", "{\"ok\": true}"]
     );
+}
+
+#[tokio::test]
+async fn log_entries_are_shown_at_their_level() {
+    let server = MockServer::start().await;
+    let stream = ": hello\n\nid: 1\nevent: log\nretry: 5\ndata: {\"level\": \"warning\",\n\
+                  data: \"message\": \"très\\nwell\"}\n\nid: 2\ndata: {half\n\n";
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200).set_body_raw(stream, "text/event-stream"))
+        .mount(&server)
+        .await;
+    let bench = Bench::new().ready();
+    let params = json!({"url": server.uri(), "follow": "sse", "log_as": "far"});
+    let done = bench.perform(http(params)).await;
+    assert_eq!(done.logged(), [(LogLevel::Warn, "[far] très\nwell")]);
+    assert_eq!(
+        done.warnings(),
+        ["[far] an event that is no log entry was left out: {half"]
+    );
+    // What could not be read is asked for again.
+    assert_eq!(done.field("last_event_id"), "1");
+    assert_eq!(done.field("logged"), 1);
+    assert_eq!(done.field("events"), json!([]));
+}
+
+#[tokio::test]
+async fn an_unknown_level_is_told_and_an_empty_id_begins_anew() {
+    let server = MockServer::start().await;
+    let stream = "id\ndata: {\"level\": \"LOUD\", \"message\": \"a\"}\n\n";
+    Mock::given(header("last-event-id", "7"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(stream, "text/event-stream"))
+        .mount(&server)
+        .await;
+    let bench = Bench::new().ready();
+    let params =
+        json!({"url": server.uri(), "follow": "sse", "log_as": "far", "last_event_id": "7"});
+    let done = bench.perform(http(params)).await;
+    assert_eq!(done.logged(), [(LogLevel::Info, "[far] a")]);
+    assert_eq!(done.warnings(), ["[far] unknown log level `LOUD`"]);
+    assert_eq!(done.field("last_event_id"), "");
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_or_falls_silent_is_lost() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", server.local_addr().expect("an address"));
+    let params = json!({"url": url, "follow": "sse", "log_as": "far", "last_event_id": "7",
+                        "silence": 0.05});
+    let bench = Bench::new().ready();
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let event = "id: 8\ndata: {\"level\": \"INFO\", \"message\": \"a\"}\n\n";
+    let entry = format!("{:x}\r\n{event}\r\n", event.len());
+    let answer = async |text: String, holds: bool| {
+        let (mut peer, _) = server.accept().await.expect("a connection");
+        let mut request = vec![0; 1024];
+        let _ = peer.read(&mut request).await.expect("a request");
+        peer.write_all(text.as_bytes()).await.expect("an answer");
+        holds.then_some(peer)
+    };
+    for holds in [false, true] {
+        let step = || {
+            let mut step = http(params.clone());
+            step.expect = Some(Expect {
+                lost: true,
+                statuses: vec![200],
+                any: false,
+            });
+            step
+        };
+        let (_peer, done) = tokio::join!(
+            answer(format!("{head}{entry}"), holds),
+            bench.perform(step())
+        );
+        assert_eq!(done.field("last_event_id"), "8", "holds: {holds}");
+        assert_eq!(done.field("logged"), 1);
+        // Nor is there an answer at all.
+        let (_peer, done) = tokio::join!(answer(String::new(), holds), bench.perform(step()));
+        assert_eq!(done.field("last_event_id"), "7", "holds: {holds}");
+        assert_eq!(done.field("logged"), 0);
+        // Where that is not expected, the error has what came before.
+        let (_peer, done) = tokio::join!(
+            answer(format!("{head}{entry}"), holds),
+            bench.perform(http(params.clone()))
+        );
+        assert_eq!(done.error().0, "lost");
+        assert_eq!(
+            done.result.expect_err("it failed").output["last_event_id"],
+            "8"
+        );
+    }
 }
 
 #[tokio::test]

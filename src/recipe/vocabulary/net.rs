@@ -47,6 +47,18 @@ const HTTP_FIELDS: Fields = Fields::new(&[
     )
     .with("follow"),
     Param::new(
+        "log_as",
+        Shape::Text,
+        "Each event is a log entry, `{level, message}`: it is shown at its level, under this name.",
+    )
+    .with("follow"),
+    Param::new(
+        "silence",
+        Shape::Duration,
+        "A stream on which nothing has come for so long is `lost`.",
+    )
+    .with("follow"),
+    Param::new(
         "redirects",
         Shape::Integer(0, 20),
         "How many redirects are followed.",
@@ -79,6 +91,7 @@ pub(super) const HTTP: Action = Action::new("http", "Makes an HTTP request.", HT
         "url",
         "last_event_id",
         "events",
+        "logged",
         "truncated",
     ]);
 
@@ -110,7 +123,7 @@ pub(super) const WAIT: Action = {
             ),
             Param::new(
                 "steps",
-                Shape::Steps(&["run", "read", "http", "assert", "set"]),
+                Shape::Steps(&["run", "read", "http", "assert", "set", "sleep"]),
                 "Probe: all steps end well.",
             ),
             Param::new(
