@@ -5,6 +5,10 @@
 pub(super) const RECIPES: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.yaml")),
     (
+        "control_host_job",
+        include_str!("../../../recipes/control_host_job.yaml"),
+    ),
+    (
         "dell_oemscript",
         include_str!("../../../recipes/dell_oemscript.yaml"),
     ),
@@ -40,6 +44,10 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
 /// Scenarios by the recipe's name.
 pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.test.yaml")),
+    (
+        "control_host_job",
+        include_str!("../../../recipes/control_host_job.test.yaml"),
+    ),
     (
         "dell_oemscript",
         include_str!("../../../recipes/dell_oemscript.test.yaml"),
