@@ -1,4 +1,4 @@
-//! muxpi's scripts against real, partitioned images on loop devices: mounted, recognised, unmounted.
+//! The scripts that look into images against real, partitioned images on loop devices: mounted, recognised, unmounted.
 #![allow(clippy::panic, reason = "a test says so when it fails")]
 
 #[path = "support/image.rs"]
@@ -9,6 +9,7 @@ mod image_kinds;
 mod sshd;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -61,7 +62,7 @@ impl Drop for Bench {
 }
 
 fn script(shell: &[&str], name: &str, args: &[&Path]) -> Output {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/muxpi");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/images");
     Command::new(shell[0])
         .args(&shell[1..])
         .arg(folder.join(name))
@@ -344,4 +345,72 @@ fn the_scripts_run_in_busybox_too() {
     );
     succeeds(&script(&shell, "umount-labels.sh", &[&bench.root()]));
     assert!(!bench.root().exists());
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have = "loop", have = "mkfs")),
+    ignore = "needs loop devices (as root); mkfs.ext4, mkfs.vfat and sfdisk"
+)]
+fn the_partition_with_the_system_may_be_named() {
+    let bench = Bench::new(
+        &Image::new()
+            .ext4("writable", &[("old", "")])
+            .ext4("rootfs", &[("system-data/", "")]),
+    );
+    let second = PathBuf::from(format!("{}p2", bench.card.node().display()));
+    let args = [bench.card.node(), &bench.root(), &second];
+    succeeds(&bench.script("mount-labels.sh", &args));
+    assert_eq!(mounts_below(&bench.root()), 1);
+    assert_eq!(succeeds(&bench.detect()), "core\n");
+    succeeds(&bench.unmount());
+
+    let elsewhere = [bench.card.node(), &bench.root(), Path::new("/dev/null")];
+    let refused = bench.script("mount-labels.sh", &elsewhere);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(errors(&refused).contains("/dev/null is no partition of"));
+}
+
+/// What a `qemu-img` is asked, and an answer of its kind.
+fn unpack(image: &Path, info: &str) -> (Output, String) {
+    let folder = image.parent().expect("a folder");
+    let stand_in = folder.join("qemu-img");
+    let text = format!(
+        "#!/bin/sh\necho \"$*\" >>{0}/asked\ncase $1 in\ninfo) echo '{info}' ;;\n\
+         convert) for last; do :; done; echo raw >\"$last\" ;;\nesac\n",
+        folder.display()
+    );
+    fs::write(&stand_in, text).expect("a script");
+    fs::set_permissions(&stand_in, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/images/unpack-qcow2.sh");
+    let output = Command::new("sh")
+        .arg(script)
+        .arg(image)
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .output()
+        .expect("a shell");
+    let asked = fs::read_to_string(folder.join("asked")).unwrap_or_default();
+    (output, asked)
+}
+
+#[test]
+fn only_a_disk_image_of_qemu_is_unpacked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let image = folder.path().join("install.img");
+    fs::write(&image, b"QFI").expect("an image");
+    let (output, asked) = unpack(&image, "");
+    succeeds(&output);
+    assert_eq!(asked, "");
+
+    fs::write(&image, b"QFI\xfb\0\0\0\x03").expect("an image");
+    let (output, asked) = unpack(&image, "backing file: /etc/shadow");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("based on another file"));
+    assert!(!asked.contains("convert"), "{asked}");
+
+    let (output, asked) = unpack(&image, "file format: qcow2");
+    succeeds(&output);
+    assert!(asked.contains("convert -f qcow2 -O raw"), "{asked}");
+    assert_eq!(fs::read(&image).expect("an image"), b"raw\n");
 }

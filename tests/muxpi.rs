@@ -165,7 +165,7 @@ fn seeds(word: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 fn script(name: &str, args: &[&Path]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/muxpi");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/files/images");
     run(Command::new("sh").arg(folder.join(name)).args(args));
 }
 

@@ -11,6 +11,8 @@ mod image;
 #[path = "../support/sshd.rs"]
 mod sshd;
 
+mod bench_board;
+mod cm3;
 mod drop_in;
 mod fake_connector;
 mod noprovision;

@@ -4,147 +4,77 @@
 /// Recipes by name.
 pub(super) const RECIPES: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.yaml")),
-    (
-        "control_host_job",
-        include_str!("../../../recipes/control_host_job.yaml"),
-    ),
-    (
-        "dell_oemscript",
-        include_str!("../../../recipes/dell_oemscript.yaml"),
-    ),
-    (
-        "fake_connector",
-        include_str!("../../../recipes/fake_connector.yaml"),
-    ),
-    (
-        "hp_oemscript",
-        include_str!("../../../recipes/hp_oemscript.yaml"),
-    ),
-    (
-        "lenovo_oemscript",
-        include_str!("../../../recipes/lenovo_oemscript.yaml"),
-    ),
+    ("cm3", include_str!("../../../recipes/cm3.yaml")),
+    ("control_host_job", include_str!("../../../recipes/control_host_job.yaml")),
+    ("dell_oemscript", include_str!("../../../recipes/dell_oemscript.yaml")),
+    ("fake_connector", include_str!("../../../recipes/fake_connector.yaml")),
+    ("hp_oemscript", include_str!("../../../recipes/hp_oemscript.yaml")),
+    ("images", include_str!("../../../recipes/images.yaml")),
+    ("lenovo_oemscript", include_str!("../../../recipes/lenovo_oemscript.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
-    (
-        "noprovision",
-        include_str!("../../../recipes/noprovision.yaml"),
-    ),
+    ("noprovision", include_str!("../../../recipes/noprovision.yaml")),
     ("oem_base", include_str!("../../../recipes/oem_base.yaml")),
-    (
-        "oemrecovery",
-        include_str!("../../../recipes/oemrecovery.yaml"),
-    ),
+    ("oemrecovery", include_str!("../../../recipes/oemrecovery.yaml")),
     ("oemscript", include_str!("../../../recipes/oemscript.yaml")),
-    (
-        "simulated_board",
-        include_str!("../../../recipes/simulated_board.yaml"),
-    ),
+    ("simulated_board", include_str!("../../../recipes/simulated_board.yaml")),
 ];
 
 /// Scenarios by the recipe's name.
 pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.test.yaml")),
-    (
-        "control_host_job",
-        include_str!("../../../recipes/control_host_job.test.yaml"),
-    ),
-    (
-        "dell_oemscript",
-        include_str!("../../../recipes/dell_oemscript.test.yaml"),
-    ),
-    (
-        "fake_connector",
-        include_str!("../../../recipes/fake_connector.test.yaml"),
-    ),
-    (
-        "hp_oemscript",
-        include_str!("../../../recipes/hp_oemscript.test.yaml"),
-    ),
-    (
-        "lenovo_oemscript",
-        include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
-    ),
+    ("cm3", include_str!("../../../recipes/cm3.test.yaml")),
+    ("control_host_job", include_str!("../../../recipes/control_host_job.test.yaml")),
+    ("dell_oemscript", include_str!("../../../recipes/dell_oemscript.test.yaml")),
+    ("fake_connector", include_str!("../../../recipes/fake_connector.test.yaml")),
+    ("hp_oemscript", include_str!("../../../recipes/hp_oemscript.test.yaml")),
+    ("images", include_str!("../../../recipes/images.test.yaml")),
+    ("lenovo_oemscript", include_str!("../../../recipes/lenovo_oemscript.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
-    (
-        "noprovision",
-        include_str!("../../../recipes/noprovision.test.yaml"),
-    ),
-    (
-        "oem_base",
-        include_str!("../../../recipes/oem_base.test.yaml"),
-    ),
-    (
-        "oemrecovery",
-        include_str!("../../../recipes/oemrecovery.test.yaml"),
-    ),
-    (
-        "oemscript",
-        include_str!("../../../recipes/oemscript.test.yaml"),
-    ),
-    (
-        "simulated_board",
-        include_str!("../../../recipes/simulated_board.test.yaml"),
-    ),
+    ("noprovision", include_str!("../../../recipes/noprovision.test.yaml")),
+    ("oem_base", include_str!("../../../recipes/oem_base.test.yaml")),
+    ("oemrecovery", include_str!("../../../recipes/oemrecovery.test.yaml")),
+    ("oemscript", include_str!("../../../recipes/oemscript.test.yaml")),
+    ("simulated_board", include_str!("../../../recipes/simulated_board.test.yaml")),
 ];
 
 /// Files by name.
 pub(super) const ASSETS: &[(&str, &str)] = &[
     (
-        "muxpi/ce-oem-iot/user-data",
-        include_str!("../../../recipes/files/muxpi/ce-oem-iot/user-data"),
+        "images/ce-oem-iot/user-data",
+        include_str!("../../../recipes/files/images/ce-oem-iot/user-data"),
+    ),
+    ("images/claim-device.sh", include_str!("../../../recipes/files/images/claim-device.sh")),
+    ("images/classic/meta-data", include_str!("../../../recipes/files/images/classic/meta-data")),
+    ("images/classic/user-data", include_str!("../../../recipes/files/images/classic/user-data")),
+    ("images/detect-image.sh", include_str!("../../../recipes/files/images/detect-image.sh")),
+    ("images/mount-labels.sh", include_str!("../../../recipes/files/images/mount-labels.sh")),
+    (
+        "images/pi-desktop-25/meta-data",
+        include_str!("../../../recipes/files/images/pi-desktop-25/meta-data"),
     ),
     (
-        "muxpi/claim-device.sh",
-        include_str!("../../../recipes/files/muxpi/claim-device.sh"),
+        "images/pi-desktop-25/user-data",
+        include_str!("../../../recipes/files/images/pi-desktop-25/user-data"),
     ),
     (
-        "muxpi/classic/meta-data",
-        include_str!("../../../recipes/files/muxpi/classic/meta-data"),
+        "images/pi-desktop/oem-config.service",
+        include_str!("../../../recipes/files/images/pi-desktop/oem-config.service"),
     ),
     (
-        "muxpi/classic/user-data",
-        include_str!("../../../recipes/files/muxpi/classic/user-data"),
+        "images/pi-desktop/preseed.cfg",
+        include_str!("../../../recipes/files/images/pi-desktop/preseed.cfg"),
     ),
     (
-        "muxpi/detect-image.sh",
-        include_str!("../../../recipes/files/muxpi/detect-image.sh"),
+        "images/uc20/99_nocloud.cfg",
+        include_str!("../../../recipes/files/images/uc20/99_nocloud.cfg"),
     ),
-    (
-        "muxpi/mount-labels.sh",
-        include_str!("../../../recipes/files/muxpi/mount-labels.sh"),
-    ),
-    (
-        "muxpi/pi-desktop-25/meta-data",
-        include_str!("../../../recipes/files/muxpi/pi-desktop-25/meta-data"),
-    ),
-    (
-        "muxpi/pi-desktop-25/user-data",
-        include_str!("../../../recipes/files/muxpi/pi-desktop-25/user-data"),
-    ),
-    (
-        "muxpi/pi-desktop/oem-config.service",
-        include_str!("../../../recipes/files/muxpi/pi-desktop/oem-config.service"),
-    ),
-    (
-        "muxpi/pi-desktop/preseed.cfg",
-        include_str!("../../../recipes/files/muxpi/pi-desktop/preseed.cfg"),
-    ),
-    (
-        "muxpi/uc20/99_nocloud.cfg",
-        include_str!("../../../recipes/files/muxpi/uc20/99_nocloud.cfg"),
-    ),
-    (
-        "muxpi/umount-labels.sh",
-        include_str!("../../../recipes/files/muxpi/umount-labels.sh"),
-    ),
+    ("images/umount-labels.sh", include_str!("../../../recipes/files/images/umount-labels.sh")),
+    ("images/unpack-qcow2.sh", include_str!("../../../recipes/files/images/unpack-qcow2.sh")),
     (
         "oemscript/arm-ubuntu-recovery.sh",
         include_str!("../../../recipes/files/oemscript/arm-ubuntu-recovery.sh"),
     ),
-    (
-        "oemscript/fetch-iso.sh",
-        include_str!("../../../recipes/files/oemscript/fetch-iso.sh"),
-    ),
+    ("oemscript/fetch-iso.sh", include_str!("../../../recipes/files/oemscript/fetch-iso.sh")),
     (
         "oemscript/fetch-preseed.sh",
         include_str!("../../../recipes/files/oemscript/fetch-preseed.sh"),
@@ -173,8 +103,5 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
         "oemscript/ubuntu-recovery/remove-packages",
         include_str!("../../../recipes/files/oemscript/ubuntu-recovery/remove-packages"),
     ),
-    (
-        "simulated_board/board.sh",
-        include_str!("../../../recipes/files/simulated_board/board.sh"),
-    ),
+    ("simulated_board/board.sh", include_str!("../../../recipes/files/simulated_board/board.sh")),
 ];

@@ -1,6 +1,7 @@
 #!/bin/sh
-# mount-labels.sh DEVICE ROOT: mounts each labelled partition of DEVICE on ROOT/LABEL.
+# mount-labels.sh DEVICE ROOT [WRITABLE]: mounts each labelled partition of DEVICE on ROOT/LABEL.
 #
+# The partition WRITABLE is taken as labelled `writable`, whatever its label says.
 # A partition that can't be mounted is reported and passed over; it is a failure if none can be.
 # What is mounted already is left as it is, so a second call does no harm.
 set -eu
@@ -16,7 +17,10 @@ note() {
     printf 'mount-labels: %s\n' "$*" >&2
 }
 
-[ $# -eq 2 ] || fail "wants DEVICE and ROOT"
+case $# in
+    2 | 3) ;;
+    *) fail "wants DEVICE and ROOT, and at most a partition" ;;
+esac
 device=$(readlink -f -- "$1") || fail "$1: no such device"
 [ -b "$device" ] || fail "$device is not a block device"
 case $2 in
@@ -24,6 +28,8 @@ case $2 in
     *) fail "ROOT must be an absolute path, and not /" ;;
 esac
 mkdir -p -- "$2"
+# Looked at once the partitions are there.
+writable=${3:-}
 root=$(readlink -f -- "$2")
 
 # Names in /dev of the partitions that the kernel knows.
@@ -80,10 +86,28 @@ mounted_at() {
         done
 }
 
+if [ -n "$writable" ]; then
+    named=$(readlink -f -- "$writable") || fail "$writable: no such partition"
+    writable=
+    for name in $names; do
+        if [ "/dev/$name" = "$named" ]; then writable=$name; fi
+    done
+    [ -n "$writable" ] || fail "$named is no partition of $device"
+    # First: another one with that label must not take its place.
+    names="$writable $names"
+fi
+
 mounted=0
 refused=0
 for name in $names; do
-    label=$(property LABEL "/dev/$name") || label=
+    if [ "$name" = "$writable" ]; then
+        # It stands in the list twice.
+        [ -n "$named" ] || continue
+        named=
+        label=writable
+    else
+        label=$(property LABEL "/dev/$name") || label=
+    fi
     [ -n "$label" ] || continue
     case $label in
         */* | . | ..)
