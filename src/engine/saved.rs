@@ -42,7 +42,10 @@ impl Memory {
         if !matches!(then, AfterTry::Forgiven | AfterTry::Recorded) {
             return;
         }
-        self.in_flight = None;
+        // What is in flight is the call's own; beside an exit step it is the scope's, and goes on.
+        if self.chart().called(step).is_some() {
+            self.in_flight = None;
+        }
         let error = self
             .last
             .as_ref()

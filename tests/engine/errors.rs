@@ -84,6 +84,32 @@ async fn the_nearest_verdict_wins_and_an_end_has_its_message() {
 }
 
 #[tokio::test]
+async fn a_forgiven_exit_step_leaves_the_error_what_it_is() {
+    let played = play(
+        "initial: s
+states:
+  s:
+    initial: work
+    states:
+      work:
+        do:
+          - fail: the cable is loose
+        next: done
+    exit:
+      - run: exit 3
+        allow_failure: true
+    catch: told
+    next: done
+  told:
+    do:
+      - fail: error
+",
+    )
+    .await;
+    assert_eq!(played.report.reason, "the cable is loose");
+}
+
+#[tokio::test]
 async fn a_failed_recovery_has_its_cause() {
     let played = play(
         "initial: s
