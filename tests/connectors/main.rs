@@ -15,6 +15,7 @@ mod bench_board;
 mod cm3;
 mod drop_in;
 mod fake_connector;
+mod firmware;
 mod noprovision;
 mod oem;
 mod oem_board;

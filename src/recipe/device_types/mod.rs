@@ -5,6 +5,7 @@
 //! template it is raised as `input`.
 
 mod efi_order;
+pub(crate) mod firmware;
 mod storage_plan;
 mod user_data;
 

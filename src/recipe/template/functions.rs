@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 use super::super::device_types;
 use super::context::Services;
 use super::convert::{from_plain, to_plain};
-use super::{filters, legacy};
+use super::{filters, firmware, legacy};
 
 /// The longest time that `now` may look ahead: the language's longest duration, 366 days.
 const MAX_AHEAD: f64 = 366.0 * 86_400.0;
@@ -21,6 +21,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("ssh_key_url", ssh_key_url);
     environment.add_function("storage_plan", storage_plan);
     environment.add_function("test_env", test_env);
+    firmware::add(environment);
 }
 
 pub(super) fn refused(message: impl Into<String>) -> Error {

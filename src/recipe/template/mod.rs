@@ -21,6 +21,7 @@ mod convert;
 mod environment;
 mod evaluate;
 mod filters;
+mod firmware;
 mod functions;
 #[cfg(test)]
 mod hostile;
