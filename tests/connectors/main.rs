@@ -6,17 +6,24 @@
 mod connector_bench;
 #[path = "../support/file_server.rs"]
 mod file_server;
+#[path = "../support/http_stand_in.rs"]
+mod http_stand_in;
 #[path = "../support/image.rs"]
 mod image;
 #[path = "../support/sshd.rs"]
 mod sshd;
+#[path = "../support/testflinger_server.rs"]
+mod testflinger_server;
 
 mod bench_board;
 mod cm3;
 mod drop_in;
 mod fake_connector;
 mod firmware;
+mod hook;
+mod multi;
 mod noprovision;
 mod oem;
 mod oem_board;
+mod reserve;
 mod runtest;
