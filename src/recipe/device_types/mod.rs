@@ -7,8 +7,10 @@
 mod efi_order;
 pub(crate) mod firmware;
 mod storage_plan;
+mod switches;
 mod user_data;
 
 pub(crate) use efi_order::efi_order;
 pub(crate) use storage_plan::storage_plan;
+pub(crate) use switches::power_switches;
 pub(crate) use user_data::user_data;

@@ -125,6 +125,7 @@ pub const FUNCTIONS: &[&str] = &[
     "lvfs_updates",
     "maas_user_data",
     "now",
+    "power_switches",
     "range",
     "ssh_key_url",
     "storage_plan",

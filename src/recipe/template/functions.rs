@@ -18,6 +18,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("efi_order", efi_order);
     environment.add_function("maas_user_data", device_types::user_data);
     environment.add_function("now", now);
+    environment.add_function("power_switches", power_switches);
     environment.add_function("ssh_key_url", ssh_key_url);
     environment.add_function("storage_plan", storage_plan);
     environment.add_function("test_env", test_env);
@@ -97,6 +98,40 @@ fn test_env(state: &State<'_, '_>) -> Value {
         Some((name.as_str()?.to_owned(), value.as_str()?.to_owned()))
     });
     from_plain(&legacy::test_env(&services.device, &services.job, pairs))
+}
+
+/// Where a board's power switches are, as the lab says or as its own commands show: a list of maps
+/// with `host`, `port` (none where it is not known) and `address` (`HOST:PORT`, or the host alone).
+fn power_switches(given: &Value, lines: &Value) -> Result<Value, Error> {
+    let texts = |value: &Value| -> Result<Vec<String>, Error> {
+        if value.is_none() {
+            return Ok(Vec::new());
+        }
+        let items = value.try_iter()?;
+        items
+            .map(|item| {
+                let text = item.as_str().map(str::to_owned);
+                text.ok_or_else(|| refused("`power_switches` takes two lists of texts"))
+            })
+            .collect()
+    };
+    let (given, lines) = (texts(given)?, texts(lines)?);
+    let given: Vec<&str> = given.iter().map(String::as_str).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let found = device_types::power_switches(&given, &lines).map_err(refused)?;
+    Ok(found
+        .iter()
+        .map(|one| {
+            Value::from_pairs([
+                ("host", Value::from(one.host.as_str())),
+                (
+                    "port",
+                    one.port.map_or_else(|| Value::from(()), Value::from),
+                ),
+                ("address", Value::from(one.address())),
+            ])
+        })
+        .collect())
 }
 
 /// The EFI boot order that has the network first, from what `efibootmgr -v` prints.
