@@ -46,7 +46,7 @@ fn rooms_used(text: &str) -> Vec<(usize, &'static str)> {
             let rest = &line[at + found.len()..];
             let names = match rest.strip_prefix('{') {
                 Some(list) => list.split('}').next().unwrap_or_default(),
-                None => rest,
+                None => rest.split(',').next().unwrap_or_default(),
             };
             for name in names.split(',') {
                 let name = name.trim();

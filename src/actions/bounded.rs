@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::StepError;
+use crate::recipe::{ErrorKind, duration};
 use crate::transport::Stop;
 
 /// How long what has passed its bound may take to end before it is killed (as the machine's own
@@ -34,4 +36,21 @@ pub(super) async fn within<T, F: Future<Output = T>>(
         () = tokio::time::sleep(GRACE) => own.kill.cancel(),
     }
     (work.await, true)
+}
+
+/// The error of what was ended by its `timeout`.
+pub(super) fn late(error: StepError, limit: Duration) -> StepError {
+    StepError {
+        kind: match error.kind {
+            // A request that may have had its effect.
+            ErrorKind::Lost => ErrorKind::Lost,
+            _ => ErrorKind::Timeout,
+        },
+        message: format!(
+            "{} (its `timeout` of {} was hit)",
+            error.message,
+            duration::print(limit)
+        ),
+        ..error
+    }
 }

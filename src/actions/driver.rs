@@ -8,15 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::bounded::within;
+use super::bounded::{late, within};
 use super::{
     Assigned, Deed, Lab, Note, Output, Performed, PlanContext, Request, StepContext, StepError,
     registry,
 };
 use crate::diagnostic::Spanned;
+use crate::recipe::ErrorKind;
 use crate::recipe::model::{AllowFailure, Driver, Items, Step, StepTimeout};
 use crate::recipe::template::Context;
-use crate::recipe::{ErrorKind, duration};
 
 /// One step, ready to be done.
 pub(super) struct Part {
@@ -53,19 +53,9 @@ impl Part {
         .await;
         let error = match done {
             Ok(output) => return Ok(Ok(output)),
-            Err(error) if expired && !cx.stop.ask.is_cancelled() => StepError {
-                kind: match error.kind {
-                    // A request that may have had its effect.
-                    ErrorKind::Lost => ErrorKind::Lost,
-                    _ => ErrorKind::Timeout,
-                },
-                message: format!(
-                    "{} (its `timeout` of {} was hit)",
-                    error.message,
-                    duration::print(self.limit.unwrap_or_default())
-                ),
-                ..error
-            },
+            Err(error) if expired && !cx.stop.ask.is_cancelled() => {
+                late(error, self.limit.unwrap_or_default())
+            }
             Err(error) => error,
         };
         let forgiven = match self.step.allow_failure {
@@ -86,7 +76,8 @@ impl Part {
     }
 }
 
-fn limit(step: &Step, cx: &Context) -> Result<Option<Duration>, StepError> {
+/// The bound on one try of a step.
+pub(super) fn limit(step: &Step, cx: &Context) -> Result<Option<Duration>, StepError> {
     Ok(match &step.timeout {
         StepTimeout::None => None,
         StepTimeout::After(limit) => Some(limit.get(cx)?),

@@ -30,6 +30,7 @@ mod http;
 mod lab;
 mod log;
 mod log_entry;
+mod look;
 mod modifiers;
 mod mux;
 mod note;
@@ -57,6 +58,7 @@ use std::sync::Arc;
 pub use deed::{Deed, Line};
 pub use error::{StepError, Tail};
 pub use lab::{Equipment, Home, Lab};
+pub use look::Look;
 pub use note::{LogLevel, Note, Notes, Progress};
 pub use scope_work::{Held, ScopeWork};
 

@@ -15,6 +15,10 @@ pub(super) fn check(whole: &Whole<'_>, findings: &mut Findings) {
             }
         }
     }
+    let after = whole.recipe.blame.values();
+    for step in after.filter(|step| step.action.name == "wait") {
+        unparsed(whole, step, findings);
+    }
 }
 
 /// A parsed field of an answer that nobody parses.

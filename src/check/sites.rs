@@ -130,6 +130,15 @@ impl<'r> Sites<'r> {
             }
             sites.state(&stage.root, scope);
         }
+        let after = Scope {
+            names: Names::CONSTANTS,
+            place: "in `blame`",
+            ..bare(recipe)
+        };
+        for probe in recipe.blame.values() {
+            sites.step(probe, after);
+        }
+        sites.expr(recipe.lab_failure_status.as_ref(), after);
         for import in recipe.imports.values() {
             sites.surroundings(import);
         }

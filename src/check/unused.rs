@@ -194,6 +194,13 @@ impl Used {
         for value in recipe.lets.values() {
             reads::of_tree(value, &mut |text| self.text(text));
         }
+        for probe in recipe.blame.values() {
+            reads::of_step(probe, &mut |text| self.text(text));
+            self.step(probe);
+        }
+        if let Some(status) = &recipe.lab_failure_status {
+            self.text(Text::Expr(status));
+        }
     }
 
     fn unit(&mut self, unit: &Unit<'_>) {

@@ -27,6 +27,8 @@ impl Memory {
             opening,
             ending,
             verdict,
+            evidence: Vec::new(),
+            blamed: None,
             decided,
             reason,
             took,
@@ -53,11 +55,13 @@ impl Memory {
                 step: error.step.clone(),
                 number: error.number,
                 kind: Some(error.kind),
+                written: error.written,
                 tail: error.tail.clone(),
                 causes: error.causes(),
             },
             (None, Some(end)) => Decided {
                 state: Some(end.state.clone()),
+                written: end.verdict.is_some(),
                 ..Decided::default()
             },
             (None, None) => Decided {

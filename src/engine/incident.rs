@@ -24,6 +24,8 @@ pub(super) struct Incident {
     pub(super) output: Value,
     pub(super) tail: String,
     pub(super) verdict: Verdict,
+    /// The recipe says so.
+    pub(super) written: bool,
     /// The error in whose place it stands.
     pub(super) cause: Option<Box<Incident>>,
 }

@@ -237,13 +237,11 @@ impl Journalled {
 
     /// Whether the run came to its end.
     pub fn ended(&self) -> bool {
-        matches!(
-            self.records.last(),
-            Some(Record {
-                what: What::StageEnded { .. },
-                ..
-            })
-        )
+        // What probes found of a failure comes after it.
+        self.records
+            .iter()
+            .rev()
+            .any(|record| matches!(record.what, What::StageEnded { .. }))
     }
 }
 

@@ -42,7 +42,7 @@ const KILLED: Duration = Duration::from_secs(2);
 pub(super) struct Live {
     pub(super) memory: Memory,
     began: Instant,
-    signals: Signals,
+    pub(super) signals: Signals,
     scopes: Scopes,
     running: Option<Running>,
 }

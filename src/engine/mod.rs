@@ -32,6 +32,7 @@ mod sink;
 mod story;
 mod summary;
 
+pub use blame::Evidence;
 pub use identity::fresh_seed;
 pub use names::signal_name;
 pub use planned::{Forgiven, Plan, Planned, StateRules, StepRules, Tries, plan};

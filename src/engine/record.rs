@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::machine::{Moment, Outcome, Signal};
-use crate::recipe::ErrorKind;
+use crate::recipe::{ErrorKind, Verdict};
 
 /// A fact, resolved, and when it became true.
 #[derive(Clone, Debug, PartialEq)]
@@ -235,6 +235,25 @@ pub enum What {
         step: Option<Arc<str>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         kind: Option<ErrorKind>,
+    },
+    /// The run has failed, and these probes look for what explains it. `limit`: milliseconds.
+    Probing { probes: Vec<Arc<str>>, limit: u64 },
+    /// A probe has ended; `holds` is none where it could not be made.
+    Probed {
+        probe: Arc<str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<Verdict>,
+        message: String,
+        took: u64,
+    },
+    /// A probe decided whose fault the failure is. `exit_status`: that in the place of 46.
+    Blamed {
+        probe: Arc<str>,
+        verdict: Verdict,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_status: Option<u8>,
     },
 }
 

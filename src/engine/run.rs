@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::blame;
 use super::driver::drive;
 use super::journal::{self, FILE_NAME, Journal};
 use super::live::Live;
@@ -49,9 +50,13 @@ pub async fn run(request: RunRequest, report: &mut dyn Sink) -> Result<RunReport
     let mut machine = Machine::new(Arc::clone(&prepared.chart), prepared.seed);
     let mut world = Live::new(memory, began, prepared.signals);
     let ending = drive(&mut machine, &mut world, &mut journal, report).await;
-    let took = began.elapsed();
+    let mut ended = world
+        .memory
+        .report(opening, ending, began.elapsed(), journal.broken());
+    blame::ask(&mut world, &mut ended, &mut journal, report).await;
+    ended.took = began.elapsed();
     world.finish(report).await;
-    Ok(world.memory.report(opening, ending, took, journal.broken()))
+    Ok(ended)
 }
 
 /// What the reader should know of earlier runs in this directory.

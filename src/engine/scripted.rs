@@ -35,6 +35,8 @@ const TURNS: u32 = 2_000_000;
 pub(super) struct Script {
     /// How the tries of a step end, in order; the last one again and again.
     pub(super) tries: HashMap<StepId, Vec<TryOutcome>>,
+    /// How the recipe's probes end, by their names.
+    pub(super) probes: HashMap<String, Vec<TryOutcome>>,
     /// Signals by what they wait for.
     pub(super) signals: Vec<Cue>,
 }
@@ -63,6 +65,8 @@ pub(super) struct Happened {
     pub(super) taken: HashSet<Taken>,
     /// How many tries of each step there were.
     pub(super) tries: HashMap<StepId, u32>,
+    /// The recipe's probes that were tried after a failure.
+    pub(super) probes: HashSet<String>,
     /// There were too many tries, and it was ended.
     pub(super) gave_up: bool,
 }

@@ -40,17 +40,19 @@ impl Memory {
             (None, Some(said)) => said.to_owned(),
             (None, None) => kind.meaning().trim_end_matches('.').to_owned(),
         };
+        let owner = self.chart().owner(step);
         let verdict = self.verdict_of_step(step, kind, error.as_ref());
         let error = error.unwrap_or_else(|| StepError::new(kind, ""));
         Incident {
             kind,
             message: self.lab.mask(&message),
-            state: self.names.state(self.chart().owner(step)),
+            state: self.names.state(owner),
             step: Some(self.names.step(step)),
             number: trying.map(|trying| trying.number),
             output: *error.output,
             tail: self.lab.mask(&error.tail),
             verdict,
+            written: self.written_verdict(Some(step), owner).is_some(),
             cause: None,
         }
     }
@@ -81,6 +83,7 @@ impl Memory {
             output: Value::Null,
             tail: String::new(),
             verdict,
+            written: self.written_verdict(step, state).is_some(),
             cause: None,
         }
     }

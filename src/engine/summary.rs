@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blame::Evidence;
 use super::record::NamedStep;
 use super::sink::Opening;
 use crate::machine::Ending;
@@ -17,6 +18,10 @@ pub struct RunReport {
     pub ending: Ending,
     /// Whose fault it was.
     pub verdict: Verdict,
+    /// What the recipe's probes found after a failure, in the recipe's order.
+    pub evidence: Vec<Evidence>,
+    /// The place in `evidence` of what decided the verdict; `None`: the failure itself did.
+    pub blamed: Option<usize>,
     /// What decided it; `None` where all went well.
     pub decided: Option<Decided>,
     /// Why it ended so, in one sentence.
@@ -38,6 +43,8 @@ pub struct Decided {
     pub number: Option<u32>,
     /// The kind of error.
     pub kind: Option<ErrorKind>,
+    /// Whether the recipe says whose fault it is.
+    pub written: bool,
     /// The end of what was printed; secrets are masked.
     pub tail: String,
     /// What led to it, nearest first: errors in whose place this one came.

@@ -47,6 +47,11 @@ pub struct Recipe {
     pub tracks: Map<Vec<String>>,
     /// `needs` that hold before every step of an action. (Already added to the steps' own.)
     pub rules: Vec<Rule>,
+    /// What is looked at once a run has failed, to tell whose fault it was: steps by name, in order.
+    pub blame: Map<Arc<Step>>,
+    /// The exit status of a failed recovery that a probe of `blame` lays on the lab's own gear; 46
+    /// where absent.
+    pub lab_failure_status: Option<Expr>,
     /// Its own and inherited ones by name; those of other recipes as `RECIPE.NAME`.
     pub procedures: Map<Procedure>,
     /// Its stages by name.

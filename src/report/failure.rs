@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, verdict_word};
 use super::quantity::elapsed;
 use crate::diagnostic::plain;
 use crate::engine::{
@@ -238,6 +238,18 @@ impl Story {
         });
         for cause in &decided.causes {
             lines.push(format!("  because   {}", plain(cause)));
+        }
+        for one in &report.evidence {
+            let words = one.words();
+            lines.push(match (one.holds, one.against()) {
+                (Some(true), _) => format!("  probe     {words}: well"),
+                (_, Some(verdict)) => format!(
+                    "  probe     {words}: not well ({}): {}",
+                    verdict_word(verdict),
+                    plain(&one.message)
+                ),
+                _ => format!("  probe     {words}: not known: {}", plain(&one.message)),
+            });
         }
         let tail = detail.map_or(decided.tail.as_str(), |tried| &tried.tail);
         let tail: Vec<String> = tail.lines().map(plain).collect();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::outcome::verdict_word;
 use super::quantity::elapsed;
+use crate::diagnostic::list;
 use crate::engine::{Record, Then, What, millis, outcome_word, signal_name};
 use crate::machine::Outcome as Ended;
 
@@ -268,6 +270,50 @@ pub(super) fn told(record: &Record, action: Option<&str>) -> Option<(Level, Stri
                     ),
                 },
             )
+        }
+        What::Probing { probes, .. } => say(
+            Level::Info,
+            "/",
+            format!(
+                "why did it fail? Looking at {}",
+                list(probes.iter().map(AsRef::as_ref), "and")
+            ),
+        ),
+        What::Probed {
+            probe,
+            holds,
+            verdict,
+            message,
+            took,
+        } => {
+            let took = elapsed(Duration::from_millis(*took));
+            let message = message.replace('\n', " ");
+            match (holds, verdict) {
+                (Some(true), _) => say(Level::Info, "/", format!("{probe}: well, after {took}")),
+                (Some(false), Some(verdict)) => say(
+                    Level::Warn,
+                    "/",
+                    format!(
+                        "{probe}: not well ({}), after {took}: {message}",
+                        verdict_word(*verdict)
+                    ),
+                ),
+                _ => say(Level::Info, "/", format!("{probe}: not known: {message}")),
+            }
+        }
+        What::Blamed {
+            probe,
+            verdict,
+            exit_status,
+        } => {
+            let verdict = verdict_word(*verdict);
+            let mut text = format!("verdict {verdict}, by {probe}");
+            if let Some(status) = exit_status {
+                text.push_str(&format!(
+                    "; exit status {status} in the place of 46, since the lab's own gear is broken"
+                ));
+            }
+            say(Level::Warn, "/", text)
         }
         What::StateReached { end: None, .. }
         | What::Moved { .. }

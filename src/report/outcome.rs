@@ -47,8 +47,27 @@ pub struct Outcome {
     pub started: String,
     /// How long it took.
     pub seconds: f64,
+    /// What the recipe's probes found after a failure, in the recipe's order.
+    pub evidence: Vec<Found>,
     /// Whether another board would be worth a try; see [`retry_elsewhere`].
     pub retry_elsewhere: Option<bool>,
+}
+
+/// What a probe found after a failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// The probe's name in the recipe.
+    pub probe: String,
+    /// Whether what it looked at is well; null: it could not be looked at.
+    pub holds: Option<bool>,
+    /// Whose fault it is that it is not; null where it is well or not known.
+    pub verdict: Option<Verdict>,
+    /// Whether it decided the verdict of the stage.
+    pub decisive: bool,
+    /// What was seen, or why nothing was; where all is well, what was done. Secrets are masked.
+    pub message: String,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// Whether another board would be worth a try, by whose fault it was. The lab's gear and the board
@@ -84,6 +103,19 @@ impl Outcome {
                 .filter(|tail| !tail.is_empty()),
             started: utc(report.opening.time),
             seconds: seconds(report.took),
+            evidence: report
+                .evidence
+                .iter()
+                .enumerate()
+                .map(|(at, one)| Found {
+                    probe: one.probe.to_string(),
+                    holds: one.holds,
+                    verdict: one.verdict,
+                    decisive: report.blamed == Some(at),
+                    message: one.message.clone(),
+                    seconds: seconds(one.took),
+                })
+                .collect(),
             retry_elsewhere: retry_elsewhere(report.verdict),
         }
     }
@@ -111,6 +143,7 @@ impl Outcome {
             output_tail: None,
             started: utc(SystemTime::now()),
             seconds: 0.0,
+            evidence: Vec::new(),
             retry_elsewhere: retry_elsewhere(verdict),
         }
     }
@@ -137,6 +170,10 @@ impl Outcome {
                 verdict_word(self.verdict)
             ),
         };
+        if let Some(found) = self.evidence.iter().find(|found| found.decisive) {
+            let what = found.probe.replace('_', " ");
+            line.push_str(&format!(" ({what}: {})", found.message));
+        }
         line.push_str(&format!(", exit status {}", self.exit_status));
         if self.verdict != Verdict::Ok {
             let place: Vec<&str> = [&self.state, &self.step]
@@ -209,6 +246,7 @@ mod tests {
           "output_tail": null,
           "started": "2026-11-24T14:00:00.000Z",
           "seconds": 0.0,
+          "evidence": [],
           "retry_elsewhere": false
         }
         "#);

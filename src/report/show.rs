@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::outcome::verdict_word;
 use crate::recipe::duration::{of_value, print};
 use crate::recipe::model::{
     Body, Declared, Driver, EndKind, Gear, Group, Host, Input, InputType, Map, Recipe, Row, State,
@@ -33,6 +34,7 @@ pub fn show(recipe: &Recipe) -> String {
         state(&mut page, 1, &stage.root, true);
         unrecoverable(&mut page, recipe, &stage.root);
     }
+    blame(&mut page, &recipe.blame);
     for (name, procedure) in &recipe.procedures {
         page.heading(&format!("Procedure {name}"));
         if let Some(summary) = &procedure.root.summary {
@@ -231,6 +233,23 @@ fn gear(page: &mut Page, gear: &Map<Gear>) {
             None => String::new(),
         };
         page.line(1, &format!("{name}  {kind}{driver}"));
+    }
+}
+
+fn blame(page: &mut Page, probes: &Map<Arc<Step>>) {
+    if probes.is_empty() {
+        return;
+    }
+    page.heading("Looked at after a failure");
+    for (name, probe) in probes {
+        let mut line = format!("{name}  {}", probe.action.name);
+        if let Some(verdict) = probe.verdict {
+            let _ = write!(line, ", if it fails: {}", verdict_word(verdict));
+        }
+        if let Some(when) = &probe.when {
+            let _ = write!(line, "  when {}", when.text);
+        }
+        page.line(1, &line);
     }
 }
 

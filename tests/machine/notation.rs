@@ -61,6 +61,8 @@ pub(crate) fn empty() -> Recipe {
         vars: Map::new(),
         tracks: Map::new(),
         rules: Vec::new(),
+        blame: Map::new(),
+        lab_failure_status: None,
         procedures: Map::new(),
         stages: Map::new(),
         imports: Map::new(),

@@ -3,6 +3,7 @@
 use super::diff::{Line, compare};
 use super::places::Places;
 use super::play::Played;
+use super::resolve::PROBE;
 use crate::diagnostic::{Span, Spanned, plural};
 use crate::engine::scripted::{Happened, Script, Taken};
 use crate::machine::{Site, StateId, StepId};
@@ -215,6 +216,16 @@ fn unused(scenario: &Scenario, found: &Found<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let tries = |step: StepId| found.happened.tries.get(&step).copied().unwrap_or(0) as usize;
     for (name, outcomes) in &scenario.steps {
+        if let Some(probe) = name.value.strip_prefix(PROBE) {
+            let tried = found.happened.probes.contains(probe);
+            let message = match (tried, outcomes.len()) {
+                (false, _) => format!("`{}` was not tried", name.value),
+                (true, 2..) => format!("`{}` is tried once", name.value),
+                (true, _) => continue,
+            };
+            problems.push(problem("steps", message, name.span));
+            continue;
+        }
         let Ok(step) = found.places.find_step(&name.value) else {
             continue;
         };

@@ -151,7 +151,11 @@ pub(super) fn play(
         time: prepared.time,
         warnings: Vec::new(),
     };
-    let report = ending.map(|ending| world.memory.report(opening, ending, took, None));
+    let report = ending.map(|ending| {
+        let mut report = world.memory.report(opening, ending, took, None);
+        world.ask(&mut report, &mut log);
+        report
+    });
     let places = super::places::Places::new(stand.chart);
     let named = world.happened.path.iter();
     let mut played = Played {

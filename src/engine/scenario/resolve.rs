@@ -7,6 +7,7 @@ use crate::engine::at_once;
 use crate::engine::scripted::{Cue, Script};
 use crate::machine::{Chart, Signal, Site, StateId, StepId};
 use crate::recipe::ErrorKind;
+use crate::recipe::model::{Recipe, Step};
 use crate::recipe::scenario::{Scenario, Sent, TryOutcome};
 
 /// A scenario's names, found.
@@ -17,9 +18,13 @@ pub(super) struct Resolved {
     pub(super) never: Vec<Site>,
 }
 
+/// What stands before a probe's name among the steps of a scenario.
+pub(super) const PROBE: &str = "blame.";
+
 /// Looks up all names, and complains about those that mean nothing and outcomes that can't be.
 pub(super) fn resolve(
     raises: &Raises<'_>,
+    recipe: &Recipe,
     chart: &Chart,
     scenario: &Scenario,
     findings: &mut Findings,
@@ -33,12 +38,24 @@ pub(super) fn resolve(
     };
     let mut resolved = Resolved::default();
     for (name, outcomes) in &scenario.steps {
+        if let Some(probe) = name.value.strip_prefix(PROBE) {
+            if let Some(step) = resolver.probe(recipe, probe, name) {
+                for outcome in outcomes {
+                    resolver.outcome(None, step, name, outcome);
+                }
+                let outcomes = outcomes.clone();
+                resolved.script.probes.insert(probe.to_owned(), outcomes);
+            }
+            continue;
+        }
         let Some(step) = resolver.step(name) else {
             continue;
         };
         if resolver.is_scripted(step, name) {
+            let declared = chart.step(step);
+            let home = chart.home(chart.owner(step));
             for outcome in outcomes {
-                resolver.outcome(step, name, outcome);
+                resolver.outcome(home, declared, name, outcome);
             }
             resolved.script.tries.insert(step, outcomes.clone());
         }
@@ -84,6 +101,29 @@ impl Resolver<'_> {
     fn step(&mut self, name: &Spanned<String>) -> Option<StepId> {
         let found = self.places.find_step(&name.value);
         self.found(found, name, "step")
+    }
+
+    fn probe<'r>(
+        &mut self,
+        recipe: &'r Recipe,
+        probe: &str,
+        name: &Spanned<String>,
+    ) -> Option<&'r Step> {
+        let found = recipe.blame.get(probe);
+        if found.is_none() {
+            let known = || recipe.blame.keys().map(String::as_str);
+            let message = format!("`blame` has no probe `{probe}`");
+            let similar = nearest(probe, known());
+            let mut finding = Finding::new(Code::UnknownStep, name.span, message).suggest(similar);
+            if similar.is_none() {
+                finding = finding.help(match list(known(), "and") {
+                    all if all.is_empty() => "the recipe has none".to_owned(),
+                    all => format!("it has {all}"),
+                });
+            }
+            self.findings.push(finding);
+        }
+        found.map(AsRef::as_ref)
     }
 
     fn found<T>(
@@ -149,10 +189,14 @@ impl Resolver<'_> {
         false
     }
 
-    fn outcome(&mut self, id: StepId, name: &Spanned<String>, outcome: &TryOutcome) {
-        let step = self.chart.step(id).clone();
-        let home = self.chart.home(self.chart.owner(id)).map(str::to_owned);
-        let mut kinds = self.raises.of_try(home.as_deref(), &step);
+    fn outcome(
+        &mut self,
+        home: Option<&str>,
+        step: &Step,
+        name: &Spanned<String>,
+        outcome: &TryOutcome,
+    ) {
+        let mut kinds = self.raises.of_try(home, step);
         if outcome.takes.is_none() {
             // It does not end by itself: a bound around it does that.
             kinds = kinds.with(ErrorKind::Timeout);

@@ -318,7 +318,7 @@ impl Maker<'_> {
         if is_stage {
             self.charts.insert(stage.clone(), Arc::clone(&chart));
         }
-        let resolved = resolve(&self.raises, &chart, &scenario, self.findings);
+        let resolved = resolve(&self.raises, &recipe, &chart, &scenario, self.findings);
         Some(Ready {
             scenario,
             resolved,

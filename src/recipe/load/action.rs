@@ -4,8 +4,8 @@ use super::cx::Cx;
 use super::step::Place;
 use crate::diagnostic::{Code, Finding, nearest};
 use crate::recipe::vocabulary::{
-    self, ACTIONS, Action, DRIVER_ACTIONS, DRIVER_MODIFIERS, LATER, MODIFIERS, PROBE_MODIFIERS,
-    Places,
+    self, ACTIONS, Action, BLAME_ACTIONS, BLAME_MODIFIERS, DRIVER_ACTIONS, DRIVER_MODIFIERS, LATER,
+    MODIFIERS, PROBE_MODIFIERS, Places,
 };
 use crate::recipe::yaml::{Key, Node};
 
@@ -84,18 +84,21 @@ impl Cx<'_> {
         let name = action.name;
         let allowed = match place {
             Place::Driver => Some(DRIVER_ACTIONS),
+            Place::Blame => Some(BLAME_ACTIONS),
             Place::Probe(actions) => Some(actions),
             _ => None,
         };
         let message = match (place, action.places) {
-            (Place::Driver | Place::Probe(_), _) if action.name != vocabulary::UNKNOWN.name => {
+            (Place::Driver | Place::Blame | Place::Probe(_), _)
+                if action.name != vocabulary::UNKNOWN.name =>
+            {
                 let Some(allowed) = allowed.filter(|allowed| !allowed.contains(&name)) else {
                     return;
                 };
-                let what = if place == Place::Driver {
-                    "a driver"
-                } else {
-                    "a probe"
+                let what = match place {
+                    Place::Driver => "a driver",
+                    Place::Blame => "`blame`",
+                    _ => "a probe",
                 };
                 format!(
                     "{what} is made of {}",
@@ -161,6 +164,7 @@ impl Cx<'_> {
             };
             let allowed = match place {
                 Place::Driver => DRIVER_MODIFIERS.contains(&name),
+                Place::Blame => BLAME_MODIFIERS.contains(&name),
                 Place::Probe(_) => PROBE_MODIFIERS.contains(&name),
                 _ => true,
             };
@@ -184,10 +188,14 @@ impl Cx<'_> {
                     )),
                 );
             } else if !allowed {
-                let what = if place == Place::Driver {
-                    "a driver's steps are one try of the gear's step: put it there"
-                } else {
-                    "a probe's steps are one try of the `wait`: put it there"
+                let what = match place {
+                    Place::Driver => {
+                        "a driver's steps are one try of the gear's step: put it there"
+                    }
+                    Place::Blame => {
+                        "a probe of `blame` is tried once, changes nothing, and has its key as name"
+                    }
+                    _ => "a probe's steps are one try of the `wait`: put it there",
                 };
                 self.push(
                     Finding::new(

@@ -9,6 +9,9 @@ use crate::diagnostic::{Code, Finding};
 use crate::recipe::model::{Items, Step, StepTimeout, Templated};
 use crate::recipe::yaml::{Key, Node};
 
+/// Bound on a probe of `blame` that has none.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Bound on one try of an exit step that has none.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -24,6 +27,17 @@ impl Cx<'_> {
     ) -> StepTimeout {
         let action = step.action;
         if let Some(own) = node.get("timeout") {
+            if place == Place::Blame && own.text() == Some("none") {
+                self.push(
+                    Finding::new(
+                        Code::MissingBound,
+                        own.span,
+                        "a probe of `blame` has a bound",
+                    )
+                    .help("leave `timeout` out for 5 s, or give one of at most 30 s"),
+                );
+                return StepTimeout::After(Templated::Literal(PROBE_TIMEOUT));
+            }
             if place == Place::Exit && own.text() == Some("none") {
                 self.push(
                     Finding::new(
@@ -45,6 +59,7 @@ impl Cx<'_> {
             Place::Exit if action.name != "sleep" => {
                 return StepTimeout::After(Templated::Literal(EXIT_TIMEOUT));
             }
+            Place::Blame => return StepTimeout::After(Templated::Literal(PROBE_TIMEOUT)),
             Place::Exit | Place::Driver | Place::Probe(_) => {}
             Place::Do { .. } | Place::Enter | Place::Between => {
                 if action.takes_defaults

@@ -7,6 +7,7 @@
 //! cycles, calls, variables) is `check`'s.
 
 mod action;
+mod blame;
 mod bound;
 mod cx;
 mod defaults;

@@ -98,6 +98,15 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
         })
         .collect();
     let of = |span: Span| defaults.get(&span.source).cloned().unwrap_or_default();
+    let (mut blame, mut lab_failure_status) = (Map::new(), None);
+    if prefix.is_none() {
+        blame = cx.blame(sections.blame.as_ref());
+        let nearest = documents.iter().rev();
+        lab_failure_status = nearest
+            .filter_map(|document| document.node.get("lab_failure_status"))
+            .find(|node| !node.is_null())
+            .and_then(|node| cx.lab_failure_status(node));
+    }
     let mut procedures: Map<Procedure> = Map::new();
     for (key, node) in entries(sections.procedures.as_ref()) {
         if cx.declared(key)
@@ -145,6 +154,8 @@ pub(super) fn read(files: &mut Files<'_>, opened: Opened, callers: &[String]) ->
         vars,
         tracks: names.tracks.clone(),
         rules,
+        blame,
+        lab_failure_status,
         procedures,
         stages,
         imports: Map::new(),
@@ -228,6 +239,7 @@ impl Cx<'_> {
             "let",
             "vars",
             "tracks",
+            "blame",
             "procedures",
             "stages",
         ] {

@@ -15,6 +15,7 @@ pub(super) struct Sections {
     pub(super) lets: Option<Node>,
     pub(super) vars: Option<Node>,
     pub(super) tracks: Option<Node>,
+    pub(super) blame: Option<Node>,
     pub(super) procedures: Option<Node>,
     pub(super) stages: Option<Node>,
 }
@@ -32,6 +33,7 @@ impl Sections {
             lets: flat("let"),
             vars: flat("vars"),
             tracks: flat("tracks"),
+            blame: flat("blame"),
             procedures: flat("procedures"),
             stages: flat("stages"),
         }

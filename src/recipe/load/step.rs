@@ -23,6 +23,8 @@ pub(super) enum Place {
     Between,
     /// A verb of a gear's driver.
     Driver,
+    /// A probe of `blame`.
+    Blame,
     /// The steps of a `wait`: these actions alone.
     Probe(&'static [&'static str]),
 }
@@ -59,7 +61,7 @@ impl Cx<'_> {
 
     /// One step. An unknown action is complained about, and stands in the model as one that does
     /// nothing, so that what the step saves is not unknown too.
-    fn step(&mut self, node: &Node, place: Place, defaults: &Defaults) -> Option<Step> {
+    pub(super) fn step(&mut self, node: &Node, place: Place, defaults: &Defaults) -> Option<Step> {
         let Kind::Map(entries) = &node.kind else {
             let mut finding = Finding::new(
                 Code::WrongType,
@@ -93,7 +95,9 @@ impl Cx<'_> {
             .names
             .rules
             .iter()
-            .filter(|(before, _)| before == action.name && place != Place::Driver)
+            .filter(|(before, _)| {
+                before == action.name && !matches!(place, Place::Driver | Place::Blame)
+            })
             .map(|(_, needs)| needs.clone())
             .collect();
         for needs in rules {

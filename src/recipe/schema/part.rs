@@ -102,6 +102,7 @@ pub(super) fn takes(takes: &Takes, literal: bool) -> Value {
             "items": { "type": ["string", "number", "boolean"] },
         })),
         Takes::Rules => json!({ "type": "array", "items": map(keys::RULE) }),
+        Takes::Blame => named(&of("blame_probe")),
         Takes::Procedures => named(&of("procedure")),
         Takes::Stages => {
             let stages: Map<String, Value> = keys::STAGES

@@ -7,8 +7,8 @@ use super::shape::{NAME, fields};
 use super::{described, of, with_default};
 use crate::recipe::vocabulary::key::List;
 use crate::recipe::vocabulary::{
-    ACTIONS, Action, DRIVER_ACTIONS, DRIVER_MODIFIERS, MODIFIERS, Modifier, PROBE_MODIFIERS,
-    Places, Shape,
+    ACTIONS, Action, BLAME_ACTIONS, BLAME_MODIFIERS, DRIVER_ACTIONS, DRIVER_MODIFIERS, MODIFIERS,
+    Modifier, PROBE_MODIFIERS, Places, Shape,
 };
 
 /// The steps of each kind of list, and of a probe.
@@ -53,6 +53,11 @@ pub(super) fn definitions() -> Map<String, Value> {
         with(action, in_driver)
     });
     definitions.insert("driver_step".to_owned(), driver);
+    let in_blame = |modifier: &Modifier| BLAME_MODIFIERS.contains(&modifier.name);
+    let blame = step(&these(BLAME_ACTIONS), in_blame, |action| {
+        with(action, in_blame)
+    });
+    definitions.insert("blame_probe".to_owned(), blame);
     let probes = ACTIONS
         .iter()
         .flat_map(|action| action.fields.params)

@@ -73,6 +73,8 @@ pub enum Takes {
     Tracks,
     /// A list of [`RULE`](super::keys::RULE).
     Rules,
+    /// Probes by name, each a step.
+    Blame,
     /// Procedures by name.
     Procedures,
     /// Stages by name.

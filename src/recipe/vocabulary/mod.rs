@@ -16,7 +16,7 @@ mod net;
 mod shape;
 
 pub use action::{Action, Places};
-pub use modifier::{DRIVER_MODIFIERS, MODIFIERS, Modifier, PROBE_MODIFIERS};
+pub use modifier::{BLAME_MODIFIERS, DRIVER_MODIFIERS, MODIFIERS, Modifier, PROBE_MODIFIERS};
 pub use shape::{Fields, Param, Shape};
 
 /// All actions, in the order of the reference.
@@ -44,6 +44,9 @@ pub const ACTIONS: &[&Action] = &[
 
 /// Actions of drivers. (Later: `serial`, `snmp`, `tcp`.)
 pub const DRIVER_ACTIONS: &[&str] = &["run", "commands", "http", "sleep"];
+
+/// Actions of the probes of `blame`: those that can look at something and leave it as it is.
+pub const BLAME_ACTIONS: &[&str] = &["run", "wait", "http"];
 
 /// Actions of the language that this version does not have.
 pub const LATER: &[&str] = &["serve", "serial"];

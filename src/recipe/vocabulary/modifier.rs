@@ -215,6 +215,19 @@ pub const PROBE_MODIFIERS: &[&str] = &[
     "max_output",
 ];
 
+/// The modifiers that probes of `blame` take.
+pub const BLAME_MODIFIERS: &[&str] = &[
+    "when",
+    "host",
+    "for_each",
+    "timeout",
+    "env",
+    "expect",
+    "parse",
+    "max_output",
+    "verdict",
+];
+
 /// Modifiers whose value can hold no template, though its shape could.
 const LITERAL: &[&str] = &["name", "on_item_error", "parse", "recovery"];
 

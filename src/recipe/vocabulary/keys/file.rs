@@ -69,6 +69,17 @@ pub const RECIPE: &[Key] = &[
     ),
     DEFAULTS_KEY,
     Key::new(
+        "blame",
+        Takes::Blame,
+        "What is looked at once a run has failed, to tell whose fault it was: by name one step each, which changes nothing. Of those that fail the first decides the verdict.",
+    ),
+    Key::shaped(
+        "lab_failure_status",
+        Shape::Expr,
+        "The exit status where a failed recovery is laid on the lab's own gear by a probe of `blame`: 1 or 46.",
+    )
+    .default("46"),
+    Key::new(
         "procedures",
         Takes::Procedures,
         "State machines with parameters, which `call` runs.",

@@ -1,9 +1,9 @@
-//! Whose fault a failure was.
+//! Whose fault a failure is by what failed: action, host, kind of error.
 
 use std::collections::HashSet;
 
-use super::memory::Memory;
 use crate::actions::StepError;
+use crate::engine::memory::Memory;
 use crate::machine::{StateId, StepId};
 use crate::recipe::model::{Map, Recipe, Role, Step, Tree, TreeKind};
 use crate::recipe::reads::{Text, of_tree, of_trees};
@@ -15,7 +15,11 @@ const GEAR: &[&str] = &["power", "mux", "capture"];
 impl Memory {
     /// The `verdict` nearest to a step or state: its own, that of a state around, and so on outward
     /// through the calls that lead there.
-    pub(super) fn written_verdict(&self, step: Option<StepId>, state: StateId) -> Option<Verdict> {
+    pub(in crate::engine) fn written_verdict(
+        &self,
+        step: Option<StepId>,
+        state: StateId,
+    ) -> Option<Verdict> {
         let chart = self.chart();
         let around = |state: StateId| chart.chain(state).find_map(|at| chart.state(at).verdict);
         let of_step = |step: StepId| chart.step(step).verdict;
@@ -31,7 +35,7 @@ impl Memory {
     }
 
     /// Of an error that no step raised.
-    pub(super) fn verdict_of_state(&self, state: StateId, kind: ErrorKind) -> Verdict {
+    pub(in crate::engine) fn verdict_of_state(&self, state: StateId, kind: ErrorKind) -> Verdict {
         self.written_verdict(None, state).unwrap_or(match kind {
             ErrorKind::Mismatch | ErrorKind::Loop | ErrorKind::Failed => Verdict::Device,
             ErrorKind::Input => Verdict::Job,
@@ -41,7 +45,7 @@ impl Memory {
     }
 
     /// Of a step's error: as written, else as the action knows it, else by its kind.
-    pub(super) fn verdict_of_step(
+    pub(in crate::engine) fn verdict_of_step(
         &self,
         step: StepId,
         kind: ErrorKind,
@@ -50,7 +54,22 @@ impl Memory {
         if let Some(written) = self.written_verdict(Some(step), self.chart().owner(step)) {
             return written;
         }
-        let declared = self.chart().step(step);
+        self.verdict_by_kind(self.chart().step(step), kind, error)
+    }
+
+    /// Of a probe that does not hold.
+    pub(super) fn verdict_of_probe(&self, probe: &Step, error: &StepError) -> Verdict {
+        probe
+            .verdict
+            .unwrap_or_else(|| self.verdict_by_kind(probe, error.kind, Some(error)))
+    }
+
+    fn verdict_by_kind(
+        &self,
+        declared: &Step,
+        kind: ErrorKind,
+        error: Option<&StepError>,
+    ) -> Verdict {
         let action = declared.action.name;
         let known = error.and_then(|error| error.verdict);
         let verdict = known.unwrap_or_else(|| self.usual(declared, kind, error));
