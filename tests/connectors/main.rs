@@ -16,6 +16,7 @@ mod sshd;
 mod testflinger_server;
 
 mod bench_board;
+mod blame;
 mod cm3;
 mod drop_in;
 mod fake_connector;

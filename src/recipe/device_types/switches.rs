@@ -12,17 +12,17 @@ const MOST: usize = 8;
 
 /// A machine, and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// A name or an IP address, without brackets.
-    pub host: String,
+    pub(crate) host: String,
     /// A TCP port, where one is known.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 impl Endpoint {
     /// As `HOST:PORT`, or the host alone; brackets stand round an IPv6 address (RFC 3986, section
     /// 3.2.2).
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         match self.port {
             Some(port) if self.host.contains(':') => format!("[{}]:{port}", self.host),
             Some(port) => format!("{}:{port}", self.host),
@@ -36,7 +36,7 @@ impl Endpoint {
 ///
 /// # Errors
 /// What is given is no address.
-pub fn power_switches(given: &[&str], lines: &[&str]) -> Result<Vec<Endpoint>, String> {
+pub(crate) fn power_switches(given: &[&str], lines: &[&str]) -> Result<Vec<Endpoint>, String> {
     if !given.is_empty() {
         return given
             .iter()
