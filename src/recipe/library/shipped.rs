@@ -5,40 +5,97 @@
 pub(super) const RECIPES: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.yaml")),
     ("cm3", include_str!("../../../recipes/cm3.yaml")),
-    ("control_host_job", include_str!("../../../recipes/control_host_job.yaml")),
-    ("dell_oemscript", include_str!("../../../recipes/dell_oemscript.yaml")),
-    ("fake_connector", include_str!("../../../recipes/fake_connector.yaml")),
+    (
+        "control_host_job",
+        include_str!("../../../recipes/control_host_job.yaml"),
+    ),
+    (
+        "dell_oemscript",
+        include_str!("../../../recipes/dell_oemscript.yaml"),
+    ),
+    (
+        "fake_connector",
+        include_str!("../../../recipes/fake_connector.yaml"),
+    ),
     ("firmware", include_str!("../../../recipes/firmware.yaml")),
-    ("hp_oemscript", include_str!("../../../recipes/hp_oemscript.yaml")),
+    (
+        "hp_oemscript",
+        include_str!("../../../recipes/hp_oemscript.yaml"),
+    ),
     ("images", include_str!("../../../recipes/images.yaml")),
-    ("lenovo_oemscript", include_str!("../../../recipes/lenovo_oemscript.yaml")),
+    (
+        "lenovo_oemscript",
+        include_str!("../../../recipes/lenovo_oemscript.yaml"),
+    ),
     ("multi", include_str!("../../../recipes/multi.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
-    ("noprovision", include_str!("../../../recipes/noprovision.yaml")),
+    (
+        "noprovision",
+        include_str!("../../../recipes/noprovision.yaml"),
+    ),
     ("oem_base", include_str!("../../../recipes/oem_base.yaml")),
-    ("oemrecovery", include_str!("../../../recipes/oemrecovery.yaml")),
+    (
+        "oemrecovery",
+        include_str!("../../../recipes/oemrecovery.yaml"),
+    ),
     ("oemscript", include_str!("../../../recipes/oemscript.yaml")),
-    ("simulated_board", include_str!("../../../recipes/simulated_board.yaml")),
+    (
+        "simulated_board",
+        include_str!("../../../recipes/simulated_board.yaml"),
+    ),
 ];
 
 /// Scenarios by the recipe's name.
 pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.test.yaml")),
     ("cm3", include_str!("../../../recipes/cm3.test.yaml")),
-    ("control_host_job", include_str!("../../../recipes/control_host_job.test.yaml")),
-    ("dell_oemscript", include_str!("../../../recipes/dell_oemscript.test.yaml")),
-    ("fake_connector", include_str!("../../../recipes/fake_connector.test.yaml")),
-    ("firmware", include_str!("../../../recipes/firmware.test.yaml")),
-    ("hp_oemscript", include_str!("../../../recipes/hp_oemscript.test.yaml")),
+    (
+        "control_host_job",
+        include_str!("../../../recipes/control_host_job.test.yaml"),
+    ),
+    (
+        "dell_oemscript",
+        include_str!("../../../recipes/dell_oemscript.test.yaml"),
+    ),
+    (
+        "fake_connector",
+        include_str!("../../../recipes/fake_connector.test.yaml"),
+    ),
+    (
+        "firmware",
+        include_str!("../../../recipes/firmware.test.yaml"),
+    ),
+    (
+        "hp_oemscript",
+        include_str!("../../../recipes/hp_oemscript.test.yaml"),
+    ),
     ("images", include_str!("../../../recipes/images.test.yaml")),
-    ("lenovo_oemscript", include_str!("../../../recipes/lenovo_oemscript.test.yaml")),
+    (
+        "lenovo_oemscript",
+        include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
+    ),
     ("multi", include_str!("../../../recipes/multi.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
-    ("noprovision", include_str!("../../../recipes/noprovision.test.yaml")),
-    ("oem_base", include_str!("../../../recipes/oem_base.test.yaml")),
-    ("oemrecovery", include_str!("../../../recipes/oemrecovery.test.yaml")),
-    ("oemscript", include_str!("../../../recipes/oemscript.test.yaml")),
-    ("simulated_board", include_str!("../../../recipes/simulated_board.test.yaml")),
+    (
+        "noprovision",
+        include_str!("../../../recipes/noprovision.test.yaml"),
+    ),
+    (
+        "oem_base",
+        include_str!("../../../recipes/oem_base.test.yaml"),
+    ),
+    (
+        "oemrecovery",
+        include_str!("../../../recipes/oemrecovery.test.yaml"),
+    ),
+    (
+        "oemscript",
+        include_str!("../../../recipes/oemscript.test.yaml"),
+    ),
+    (
+        "simulated_board",
+        include_str!("../../../recipes/simulated_board.test.yaml"),
+    ),
 ];
 
 /// Files by name.
@@ -47,11 +104,26 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
         "images/ce-oem-iot/user-data",
         include_str!("../../../recipes/files/images/ce-oem-iot/user-data"),
     ),
-    ("images/claim-device.sh", include_str!("../../../recipes/files/images/claim-device.sh")),
-    ("images/classic/meta-data", include_str!("../../../recipes/files/images/classic/meta-data")),
-    ("images/classic/user-data", include_str!("../../../recipes/files/images/classic/user-data")),
-    ("images/detect-image.sh", include_str!("../../../recipes/files/images/detect-image.sh")),
-    ("images/mount-labels.sh", include_str!("../../../recipes/files/images/mount-labels.sh")),
+    (
+        "images/claim-device.sh",
+        include_str!("../../../recipes/files/images/claim-device.sh"),
+    ),
+    (
+        "images/classic/meta-data",
+        include_str!("../../../recipes/files/images/classic/meta-data"),
+    ),
+    (
+        "images/classic/user-data",
+        include_str!("../../../recipes/files/images/classic/user-data"),
+    ),
+    (
+        "images/detect-image.sh",
+        include_str!("../../../recipes/files/images/detect-image.sh"),
+    ),
+    (
+        "images/mount-labels.sh",
+        include_str!("../../../recipes/files/images/mount-labels.sh"),
+    ),
     (
         "images/pi-desktop-25/meta-data",
         include_str!("../../../recipes/files/images/pi-desktop-25/meta-data"),
@@ -72,13 +144,22 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
         "images/uc20/99_nocloud.cfg",
         include_str!("../../../recipes/files/images/uc20/99_nocloud.cfg"),
     ),
-    ("images/umount-labels.sh", include_str!("../../../recipes/files/images/umount-labels.sh")),
-    ("images/unpack-qcow2.sh", include_str!("../../../recipes/files/images/unpack-qcow2.sh")),
+    (
+        "images/umount-labels.sh",
+        include_str!("../../../recipes/files/images/umount-labels.sh"),
+    ),
+    (
+        "images/unpack-qcow2.sh",
+        include_str!("../../../recipes/files/images/unpack-qcow2.sh"),
+    ),
     (
         "oemscript/arm-ubuntu-recovery.sh",
         include_str!("../../../recipes/files/oemscript/arm-ubuntu-recovery.sh"),
     ),
-    ("oemscript/fetch-iso.sh", include_str!("../../../recipes/files/oemscript/fetch-iso.sh")),
+    (
+        "oemscript/fetch-iso.sh",
+        include_str!("../../../recipes/files/oemscript/fetch-iso.sh"),
+    ),
     (
         "oemscript/fetch-preseed.sh",
         include_str!("../../../recipes/files/oemscript/fetch-preseed.sh"),
@@ -107,5 +188,8 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
         "oemscript/ubuntu-recovery/remove-packages",
         include_str!("../../../recipes/files/oemscript/ubuntu-recovery/remove-packages"),
     ),
-    ("simulated_board/board.sh", include_str!("../../../recipes/files/simulated_board/board.sh")),
+    (
+        "simulated_board/board.sh",
+        include_str!("../../../recipes/files/simulated_board/board.sh"),
+    ),
 ];

@@ -1,17 +1,18 @@
-//! A recipe as `show` prints it: its inputs, its states in their nesting, what can end in 46.
+//! A recipe as plain text, for a terminal.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::verdict_word;
-use crate::recipe::duration::{of_value, print};
+use super::inputs::{InputRow, rows, value};
+use super::unrecoverable;
+use crate::recipe::ErrorKind;
+use crate::recipe::duration::print;
 use crate::recipe::model::{
-    Body, Declared, Driver, EndKind, Gear, Group, Host, Input, InputType, Map, Recipe, Row, State,
-    Step, Templated, Tree, TreeKind,
+    Body, Declared, Driver, EndKind, Gear, Group, Host, Map, Recipe, Row, State, Step, Templated,
+    Tree, TreeKind,
 };
-use crate::recipe::{ErrorKind, Value};
+use crate::report::verdict_word;
 
 /// The recipe for a person, as plain text that ends with a line break.
 pub fn show(recipe: &Recipe) -> String {
@@ -32,7 +33,7 @@ pub fn show(recipe: &Recipe) -> String {
             .map(|bound| format!(", at most {}", duration(bound)));
         page.heading(&format!("Stage {name}{}", bound.unwrap_or_default()));
         state(&mut page, 1, &stage.root, true);
-        unrecoverable(&mut page, recipe, &stage.root);
+        recovery(&mut page, recipe, &stage.root);
     }
     blame(&mut page, &recipe.blame);
     for (name, procedure) in &recipe.procedures {
@@ -48,9 +49,7 @@ pub fn show(recipe: &Recipe) -> String {
                 .map(|(name, input)| (name.clone(), Declared::Input(Box::new(input.clone()))))
                 .collect(),
         };
-        let mut rows = Vec::new();
-        collect(&mut rows, "", &parameters);
-        table(&mut page, &rows);
+        table(&mut page, &rows(&parameters));
         state(&mut page, 1, &procedure.root, true);
     }
     page.text
@@ -72,109 +71,13 @@ impl Page {
     }
 }
 
-/// Name, type, description of one input.
-struct InputRow {
-    path: String,
-    shape: String,
-    description: String,
-}
-
 fn inputs(page: &mut Page, title: &str, group: &Group) {
-    let mut rows = Vec::new();
-    collect(&mut rows, "", group);
+    let rows = rows(group);
     if rows.is_empty() {
         return;
     }
     page.heading(title);
     table(page, &rows);
-}
-
-fn collect(rows: &mut Vec<InputRow>, prefix: &str, group: &Group) {
-    for (name, declared) in &group.members {
-        match declared {
-            Declared::Group(inner) => collect(rows, &format!("{prefix}{name}."), inner),
-            Declared::Input(input) => {
-                let mut shape = input_shape(input);
-                if group.one_of.iter().any(|member| member.value == *name) {
-                    let others: Vec<&str> = group
-                        .one_of
-                        .iter()
-                        .map(|member| member.value.as_str())
-                        .collect();
-                    let _ = write!(shape, ", one of {} required", others.join("/"));
-                }
-                rows.push(InputRow {
-                    path: format!("{prefix}{name}"),
-                    shape,
-                    description: input.description.clone().unwrap_or_default(),
-                });
-            }
-        }
-    }
-}
-
-fn input_shape(input: &Input) -> String {
-    let words: Vec<&str> = input.types.iter().map(|kind| type_word(*kind)).collect();
-    let mut shape = words.join(" or ");
-    if let Some(items) = &input.items {
-        let _ = write!(shape, " of {}", input_shape(items));
-    }
-    if !input.allowed.is_empty() {
-        let allowed: Vec<String> = input.allowed.iter().map(value).collect();
-        let _ = write!(shape, " ({})", allowed.join(", "));
-    }
-    if input.secret {
-        shape.push_str(", secret");
-    }
-    match (&input.default, input.required) {
-        (Some(default), _) if input.secret => {
-            let _ = write!(
-                shape,
-                ", default {}",
-                if default.is_null() {
-                    "none"
-                } else {
-                    "•••"
-                }
-            );
-        }
-        (Some(default), _) => {
-            let _ = write!(shape, ", default {}", input_value(input, default));
-        }
-        (None, true) => shape.push_str(", required"),
-        (None, false) => {}
-    }
-    shape
-}
-
-fn type_word(kind: InputType) -> &'static str {
-    match kind {
-        InputType::String => "string",
-        InputType::Integer => "integer",
-        InputType::Number => "number",
-        InputType::Boolean => "boolean",
-        InputType::Duration => "duration",
-        InputType::Size => "size",
-        InputType::Url => "url",
-        InputType::Path => "path",
-        InputType::List => "list",
-        InputType::Map => "map",
-        InputType::Any => "any",
-    }
-}
-
-fn input_value(input: &Input, given: &Value) -> String {
-    match (input.types.first(), of_value(given)) {
-        (Some(InputType::Duration), Some(duration)) => print(duration),
-        _ => value(given),
-    }
-}
-
-fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) if !text.is_empty() && !text.contains([' ', '\n']) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 fn table(page: &mut Page, rows: &[InputRow]) {
@@ -253,7 +156,7 @@ fn blame(page: &mut Page, probes: &Map<Arc<Step>>) {
     }
 }
 
-pub(super) fn tree(tree: &Tree) -> String {
+pub(in crate::report) fn tree(tree: &Tree) -> String {
     match &tree.kind {
         TreeKind::Literal(literal) => value(literal),
         TreeKind::Template(template) => template.text.to_string(),
@@ -272,7 +175,7 @@ pub(super) fn tree(tree: &Tree) -> String {
     }
 }
 
-pub(super) fn duration(bound: &Templated<Duration>) -> String {
+pub(in crate::report) fn duration(bound: &Templated<Duration>) -> String {
     match bound {
         Templated::Literal(duration) => print(*duration),
         Templated::Template(template) => template.text.to_string(),
@@ -346,7 +249,7 @@ fn row(row: &Row) -> String {
     }
 }
 
-pub(super) fn attempts(attempts: &Templated<u32>) -> String {
+pub(in crate::report) fn attempts(attempts: &Templated<u32>) -> String {
     match attempts {
         Templated::Literal(attempts) => attempts.to_string(),
         Templated::Template(template) => template.text.to_string(),
@@ -379,98 +282,15 @@ fn step_line(step: &Step) -> String {
 }
 
 /// Lists every place of a stage, its procedures included, whose failure is a failed recovery.
-fn unrecoverable(page: &mut Page, recipe: &Recipe, root: &State) {
-    let mut sites = Sites {
-        recipe,
-        called: BTreeSet::new(),
-        found: Vec::new(),
-    };
-    sites.walk(root, &root.name.value, "", &[]);
+fn recovery(page: &mut Page, recipe: &Recipe, root: &State) {
+    let found = unrecoverable::places(recipe, root);
     page.text.push('\n');
-    if sites.found.is_empty() {
+    if found.is_empty() {
         page.line(1, "Nothing here ends in 46.");
         return;
     }
     page.line(1, "Can end in 46:");
-    for site in &sites.found {
+    for site in &found {
         page.line(2, site);
-    }
-}
-
-struct Sites<'r> {
-    recipe: &'r Recipe,
-    called: BTreeSet<String>,
-    found: Vec<String>,
-}
-
-impl<'r> Sites<'r> {
-    /// `shown` is what a person calls the state, `inside` the prefix of its children's paths;
-    /// `around` is where an error of this place may be caught on its way out.
-    fn walk(&mut self, state: &'r State, shown: &str, inside: &str, around: &[String]) {
-        let mut around = around.to_vec();
-        around.extend(state.catch.iter().map(|catch| {
-            format!(
-                "{} by {shown} → {}",
-                catch.kind.map_or("any error", ErrorKind::word),
-                catch.to.value
-            )
-        }));
-        if state.recovery {
-            self.say(shown, "an error here", &around);
-        }
-        match &state.body {
-            Body::Leaf { steps } => self.steps(shown, "do", steps, &around),
-            Body::Scope {
-                enter,
-                states,
-                exit,
-                ..
-            } => {
-                self.steps(shown, "enter", enter, &around);
-                for child in states.values() {
-                    let path = format!("{inside}/{}", child.name.value);
-                    self.walk(child, &path, &path, &around);
-                }
-                self.steps(shown, "exit", exit, &around);
-            }
-            Body::End {
-                end: EndKind::Unrecoverable,
-                ..
-            } => self.found.push(format!("{shown}: whenever it is reached")),
-            Body::Choice | Body::End { .. } => {}
-        }
-        if let Some(retry) = &state.retry {
-            self.steps(shown, "between", &retry.between, &around);
-        }
-    }
-
-    fn steps(&mut self, path: &str, list: &str, steps: &'r [Arc<Step>], around: &[String]) {
-        for step in steps {
-            if step.recovery {
-                self.say(
-                    &format!("{path}, {list} step {}", step.name),
-                    "its failure",
-                    around,
-                );
-            }
-            if let Some(call) = &step.call
-                && let Some(procedure) = self.recipe.procedures.get(&call.procedure.value)
-                && self
-                    .called
-                    .insert(format!("{path}>{}", call.procedure.value))
-            {
-                let path = format!("{path}>{}", call.procedure.value);
-                self.walk(&procedure.root, &path, &path, around);
-            }
-        }
-    }
-
-    fn say(&mut self, place: &str, what: &str, around: &[String]) {
-        let caught = if around.is_empty() {
-            String::new()
-        } else {
-            format!(", unless caught: {}", around.join("; "))
-        };
-        self.found.push(format!("{place}: {what}{caught}"));
     }
 }
