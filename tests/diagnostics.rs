@@ -1,13 +1,15 @@
 //! Every code is met by a bad file of its own, and what a person reads is a snapshot.
 //!
 //! `diagnostics/CODE.yaml`, or `CODE__WHAT.yaml` where one code has several faces; where there is a
-//! scenario file beside it, what is said is of that; device config and job data of the same name are in `diagnostics/data`. After a change that is meant:
+//! scenario file beside it, what is said is of that; `config_…` are device configs; device config and job data of the same name are in `diagnostics/data`. After a change that is meant:
 //! `INSTA_UPDATE=always cargo test --test diagnostics`, and read the difference.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use tf_engine::check::config::advise;
 use tf_engine::check::{AgentLimits, Options, check, check_with};
 use tf_engine::diagnostic::{Code, Findings, SourceFile, Sources};
 use tf_engine::engine::scenario::Suite;
@@ -47,6 +49,10 @@ fn findings(path: &Path) -> (Sources, Findings) {
         .expect("it has a name")
         .to_string_lossy()
         .into_owned();
+    if stem.starts_with("config_") {
+        let text = std::fs::read_to_string(path).expect("it can be read");
+        return about_config(&path.display().to_string(), &text);
+    }
     let scenarios = path.with_extension("test.yaml");
     if scenarios.is_file() {
         let opened = Suite::open(&Library::default(), &scenarios.to_string_lossy());
@@ -79,6 +85,24 @@ fn findings(path: &Path) -> (Sources, Findings) {
     }
     findings.sort();
     (sources, findings)
+}
+
+/// All that is said about a device config; the shipped recipes are what it may be for.
+fn about_config(name: &str, text: &str) -> (Sources, Findings) {
+    static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
+        let library = Library::default();
+        let recipes = library.names().into_iter();
+        recipes
+            .filter_map(|name| load(&library, &name).recipe)
+            .filter(|recipe| !recipe.library)
+            .collect()
+    });
+    let config = SourceFile {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let advice = advise(&RECIPES, &config);
+    (advice.sources, advice.findings)
 }
 
 /// The name of a code as its file has it: `UnknownKey` is `unknown_key`.
@@ -218,7 +242,8 @@ fn every_page_shows_its_code_and_the_way_out() {
     for code in Code::ALL {
         let blocks = blocks(code.page());
         let good = blocks.iter().find(|block| block.fence == "yaml good");
-        if good.is_none() && *code != Code::Unreadable {
+        let shows_configs = blocks.iter().any(|block| block.fence == "yaml config good");
+        if good.is_none() && !shows_configs && *code != Code::Unreadable {
             wrong.push(format!("{}: no `yaml good`", code.number()));
         }
         for block in &blocks {
@@ -226,6 +251,7 @@ fn every_page_shows_its_code_and_the_way_out() {
             let (sources, findings) = match block.fence {
                 "yaml bad" | "yaml good" => about(&block.text, None, None),
                 "yaml device bad" | "yaml device good" => about(recipe, Some(&block.text), None),
+                "yaml config bad" | "yaml config good" => about_config("default.yaml", &block.text),
                 "yaml scenarios bad" | "yaml scenarios good" => {
                     about_scenarios(recipe, &block.text)
                 }

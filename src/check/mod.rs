@@ -12,6 +12,7 @@ mod bounds;
 mod braces;
 mod calls;
 mod catches;
+pub mod config;
 mod cycles;
 mod durations;
 mod ends;

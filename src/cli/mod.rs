@@ -13,6 +13,7 @@ mod explore;
 mod findings;
 mod graph;
 mod list;
+mod migrate;
 mod new;
 mod output;
 mod parallel;
@@ -78,6 +79,7 @@ enum Command {
     Check(check::Check),
     Explore(explore::Explore),
     Test(test::Test),
+    Migrate(migrate::Migrate),
     New(new::New),
     List(list::List),
     Show(show::Show),
@@ -133,6 +135,7 @@ where
         Command::Plan(plan) => plan.run(&cli.global, &mut streams),
         Command::Check(check) => check.run(&cli.global, &mut streams),
         Command::Explore(explore) => explore.run(&cli.global, &mut streams),
+        Command::Migrate(migrate) => migrate.run(&cli.global, &mut streams),
         Command::New(new) => new.run(&cli.global, &mut streams),
         Command::Test(test) => test.run(&cli.global, &mut streams),
         Command::List(list) => list.run(&cli.global, &mut streams),

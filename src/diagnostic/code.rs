@@ -290,4 +290,19 @@ codes! {
     ImpossibleOutcome = "1003" Error;
     /// A field that the output of the step does not have.
     UnknownOutput = "1004" Error;
+    /// A key of a device config that the recipe which fits it does not read.
+    ConfigUnread = "1101" Warning;
+    /// A key of a device config that counts for nothing without another.
+    ConfigHalf = "1102" Warning;
+    /// A list of a device config that is given as one text.
+    ConfigText = "1103" Note;
+    /// A password on a command line of a device config, which every process there can read.
+    ConfigPassword = "1104" Warning;
+    /// A command line of a device config with characters that mean something to a shell, and meant
+    /// nothing to the program that ran it before.
+    ConfigShell = "1105" Note;
+    /// A command line of a device config that sleeps for longer than it may take.
+    ConfigSleep = "1106" Warning;
+    /// A device config without a way to power-cycle the board.
+    ConfigNoReset = "1107" Note;
 }

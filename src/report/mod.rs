@@ -9,6 +9,7 @@ pub mod durations;
 pub mod explore;
 mod failure;
 pub mod findings;
+pub mod fits;
 pub mod graph;
 mod jsonl;
 mod lines;

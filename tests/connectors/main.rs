@@ -22,6 +22,7 @@ mod drop_in;
 mod fake_connector;
 mod firmware;
 mod hook;
+mod migrate;
 mod multi;
 mod noprovision;
 mod oem;

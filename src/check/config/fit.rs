@@ -1,0 +1,82 @@
+//! Which recipes a config is for.
+
+use std::cmp::Reverse;
+
+use super::given;
+use crate::recipe::model::{Declared, Input, Recipe};
+use crate::recipe::yaml::Node;
+
+/// How well a recipe fits a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The recipe's name.
+    pub recipe: String,
+    /// Its summary.
+    pub summary: Option<String>,
+    /// Keys of the config that few other recipes read.
+    pub telling: Vec<String>,
+    /// Keys that it requires and the config lacks.
+    pub missing: Vec<String>,
+    /// How many keys of the config it does not read.
+    unread: usize,
+}
+
+/// The inputs of a recipe's device config, those of recipes that it calls included.
+pub(super) fn device_inputs(recipe: &Recipe) -> impl Iterator<Item = (&str, &Input)> {
+    let groups = std::iter::once(recipe).chain(recipe.imports.values());
+    groups.flat_map(|recipe| {
+        recipe
+            .device
+            .members
+            .iter()
+            .filter_map(|(name, declared)| match declared {
+                Declared::Input(input) => Some((name.as_str(), &**input)),
+                Declared::Group(_) => None,
+            })
+    })
+}
+
+pub(super) fn reads(recipe: &Recipe, key: &str) -> bool {
+    device_inputs(recipe).any(|(name, _)| name == key)
+}
+
+/// All recipes, the best fit first.
+pub(super) fn ranked(recipes: &[Recipe], config: &Node) -> Vec<Fit> {
+    let is_telling = |key: &str| {
+        let readers = recipes.iter().filter(|recipe| reads(recipe, key)).count();
+        readers * 2 < recipes.len()
+    };
+    let mut fits: Vec<Fit> = recipes
+        .iter()
+        .map(|recipe| {
+            let read: Vec<&str> = given(config).filter(|key| reads(recipe, key)).collect();
+            let mut missing: Vec<String> = Vec::new();
+            for (name, input) in device_inputs(recipe) {
+                let lacks = input.required && !given(config).any(|key| key == name);
+                if lacks && missing.iter().all(|known| known != name) {
+                    missing.push(name.to_owned());
+                }
+            }
+            Fit {
+                recipe: recipe.name.clone(),
+                summary: recipe.summary.clone(),
+                unread: given(config).count() - read.len(),
+                telling: read
+                    .into_iter()
+                    .filter(|key| is_telling(key))
+                    .map(str::to_owned)
+                    .collect(),
+                missing,
+            }
+        })
+        .collect();
+    fits.sort_by_key(|fit| {
+        (
+            !fit.missing.is_empty(),
+            Reverse(fit.telling.len()),
+            fit.unread,
+            fit.missing.len(),
+        )
+    });
+    fits
+}
