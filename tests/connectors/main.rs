@@ -26,6 +26,7 @@ mod migrate;
 mod multi;
 mod noprovision;
 mod oem;
+mod oem_autoinstall;
 mod oem_board;
 mod reserve;
 mod runtest;

@@ -209,18 +209,26 @@ fn nothing_is_written_over_by_an_image_that_no_board_could_boot() {
         &[&web.url("/gone.iso"), file, "checked"],
         "wget ended with 8",
     );
-    web.put("/page.iso", Answer::ok("<html>not here</html>"));
+    let token = board.bench.path("token");
+    fs::write(&token, "username: me\n").expect("a file");
+    let token = token.display().to_string();
     says(
         fetch,
-        &[&web.url("/page.iso"), file, "checked"],
-        "is not an ISO 9660 image",
+        &[&web.url(ISO), file, "any", &token],
+        "no lines 'username: NAME' and 'token: PASSWORD'",
     );
-    web.put("/cut.iso", Answer::ok(&iso_image()[..40960]));
+
+    let check = "oemscript/check-iso.sh";
+    let image = board.bench.path("var-tmp/x.iso");
+    fs::write(&image, "<html>not here</html>").expect("a file");
+    says(check, &["/var/tmp/x.iso"], "is not an ISO 9660 image");
+    fs::write(&image, &iso_image()[..40960]).expect("a file");
     says(
-        fetch,
-        &[&web.url("/cut.iso"), file, "any"],
+        check,
+        &["/var/tmp/x.iso"],
         "cut short: 40960 bytes of 65536",
     );
+    says(check, &["/var/tmp/y.iso"], "there is no /var/tmp/y.iso");
 
     let recovery = board.partition(2).display().to_string();
     let fill = "oemscript/fill-partition.sh";

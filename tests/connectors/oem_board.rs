@@ -57,7 +57,10 @@ impl OemBoard {
         quiet(
             &bench,
             "findmnt",
-            &format!("echo {}p3", disk.node().display()),
+            &format!(
+                "case $* in *' /') echo {}p3; exit ;; esac\nPATH=${{PATH#\"$BENCH/bin:\"}}\nexec findmnt \"$@\"",
+                disk.node().display()
+            ),
         );
         quiet(&bench, "mount", MOUNT);
         quiet(

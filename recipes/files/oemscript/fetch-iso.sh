@@ -1,7 +1,9 @@
 #!/bin/sh
-# fetch-iso.sh URL FILE CERTIFICATE: downloads an ISO image, and makes sure that it is one, and whole.
+# fetch-iso.sh URL FILE CERTIFICATE [TOKEN]: downloads an image.
 #
-# CERTIFICATE is `checked` or `any`: what an https server may show.
+# CERTIFICATE is `checked` or `any`: what an https server may show. TOKEN is a file with the lines
+# `username: NAME` and `token: PASSWORD`; they go to wget in a file, where no list of processes shows
+# them.
 set -eu
 
 fail() {
@@ -9,28 +11,38 @@ fail() {
     exit 1
 }
 
-[ $# -eq 3 ] || fail "wants URL, FILE and CERTIFICATE"
+[ $# -eq 3 ] || [ $# -eq 4 ] || fail "wants URL, FILE, CERTIFICATE and maybe TOKEN"
 url=$1
 file=$2
-case $3 in
-    checked) set -- ;;
-    any) set -- --no-check-certificate ;;
+certificate=$3
+token=${4-}
+
+settings=$(mktemp)
+trap 'rm -f -- "$settings"' EXIT
+trap 'exit 1' HUP INT TERM
+case $certificate in
+    checked) ;;
+    any) echo 'check_certificate = off' >>"$settings" ;;
     *) fail "CERTIFICATE is 'checked' or 'any'" ;;
 esac
+if [ -n "$token" ]; then
+    field() {
+        sed -n "s/^[[:space:]]*$1:[[:space:]]*//p" "$token" | sed 's/[[:space:]]*$//' | head -n 1
+    }
+    if [ -z "$(field username)" ] || [ -z "$(field token)" ]; then
+        fail "the token file has no lines 'username: NAME' and 'token: PASSWORD'"
+    fi
+    {
+        echo 'auth_no_challenge = on'
+        printf 'user = %s\n' "$(field username)"
+        printf 'password = %s\n' "$(field token)"
+    } >>"$settings"
+fi
 
 mkdir -p -- "$(dirname -- "$file")"
 rm -f -- "$file"
-wget --progress=dot:giga --tries=3 --timeout=60 "$@" -O "$file" -- "$url" || {
+wget --config "$settings" --progress=dot:giga --tries=3 --timeout=60 -O "$file" -- "$url" || {
     status=$?
     rm -f -- "$file"
     fail "wget ended with $status"
 }
-
-# ECMA-119: the first volume descriptor is in sector 16; `CD001` at its byte 1, the volume's length
-# in sectors of 2048 bytes at its byte 80.
-magic=$(dd if="$file" bs=1 skip=32769 count=5 2>/dev/null | tr -d '\0')
-[ "$magic" = CD001 ] || fail "what $url gave is not an ISO 9660 image"
-sectors=$(od -An -tu4 -j 32848 -N 4 -- "$file" | tr -d ' ')
-bytes=$(stat -c %s -- "$file")
-[ "$bytes" -ge $((sectors * 2048)) ] ||
-    fail "the image is cut short: $bytes bytes of $((sectors * 2048))"

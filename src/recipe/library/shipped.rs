@@ -33,6 +33,10 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
         "noprovision",
         include_str!("../../../recipes/noprovision.yaml"),
     ),
+    (
+        "oem_autoinstall",
+        include_str!("../../../recipes/oem_autoinstall.yaml"),
+    ),
     ("oem_base", include_str!("../../../recipes/oem_base.yaml")),
     (
         "oemrecovery",
@@ -79,6 +83,10 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
     (
         "noprovision",
         include_str!("../../../recipes/noprovision.test.yaml"),
+    ),
+    (
+        "oem_autoinstall",
+        include_str!("../../../recipes/oem_autoinstall.test.yaml"),
     ),
     (
         "oem_base",
@@ -153,8 +161,44 @@ pub(super) const ASSETS: &[(&str, &str)] = &[
         include_str!("../../../recipes/files/images/unpack-qcow2.sh"),
     ),
     (
+        "oem_autoinstall/deploy-image.sh",
+        include_str!("../../../recipes/files/oem_autoinstall/deploy-image.sh"),
+    ),
+    (
+        "oem_autoinstall/fetch-share.sh",
+        include_str!("../../../recipes/files/oem_autoinstall/fetch-share.sh"),
+    ),
+    (
+        "oem_autoinstall/prefer-boot.sh",
+        include_str!("../../../recipes/files/oem_autoinstall/prefer-boot.sh"),
+    ),
+    (
+        "oem_autoinstall/rdp-setup.sh",
+        include_str!("../../../recipes/files/oem_autoinstall/rdp-setup.sh"),
+    ),
+    (
+        "oem_autoinstall/redeploy.cfg",
+        include_str!("../../../recipes/files/oem_autoinstall/redeploy.cfg"),
+    ),
+    (
+        "oem_autoinstall/stock/grub.cfg",
+        include_str!("../../../recipes/files/oem_autoinstall/stock/grub.cfg"),
+    ),
+    (
+        "oem_autoinstall/stock/user-data",
+        include_str!("../../../recipes/files/oem_autoinstall/stock/user-data"),
+    ),
+    (
+        "oem_autoinstall/user-data",
+        include_str!("../../../recipes/files/oem_autoinstall/user-data"),
+    ),
+    (
         "oemscript/arm-ubuntu-recovery.sh",
         include_str!("../../../recipes/files/oemscript/arm-ubuntu-recovery.sh"),
+    ),
+    (
+        "oemscript/check-iso.sh",
+        include_str!("../../../recipes/files/oemscript/check-iso.sh"),
     ),
     (
         "oemscript/fetch-iso.sh",
