@@ -1,11 +1,26 @@
 //! The lab's equipment as templates and actions see it.
 
-use super::fields::{Field, Text};
+use super::fields::Field;
+use super::serial_line::SerialLine;
 use super::{Lab, StepError};
 use crate::recipe::GearKind;
 use crate::recipe::Value;
 use crate::recipe::model::{Driver, Gear, Tree};
 use crate::recipe::template::Context;
+
+/// The speed of a serial port where none is given.
+const BAUD: i64 = 115_200;
+
+fn absent(gear: &Gear, name: &str) -> StepError {
+    let missing = match gear.kind {
+        GearKind::Serial if gear.tty.is_none() && gear.command.is_none() => "`address` or `port`",
+        GearKind::Serial => "`address` or `port`, `tty` or `command`",
+        GearKind::Power | GearKind::Mux => "`driver`",
+    };
+    StepError::input(format!(
+        "this lab has no gear `{name}`: its {missing} is none"
+    ))
+}
 
 impl Lab {
     /// Sets the name `gear` of templates: `present`, `kind` and `media` of each. What has no value
@@ -74,13 +89,7 @@ impl Lab {
         if self.present(home, gear)? {
             return Ok(gear);
         }
-        let missing = match gear.kind {
-            GearKind::Serial => "`address`, `port` or `tty`",
-            GearKind::Power | GearKind::Mux => "`driver`",
-        };
-        Err(StepError::input(format!(
-            "this lab has no gear `{name}`: its {missing} is none"
-        )))
+        Err(absent(gear, name))
     }
 
     pub(super) fn gear(&self, home: Option<&str>, name: &str) -> Result<&Gear, StepError> {
@@ -104,20 +113,32 @@ impl Lab {
         Ok((!field.is_none()).then_some(field))
     }
 
-    /// Where a serial line is, over TCP: address and port.
+    /// Where a serial line is: the first that is there of `command`, `tty`, `address` and `port`.
     pub(super) fn serial_line(
         &self,
         home: Option<&str>,
         name: &str,
-    ) -> Result<(Text, u16), StepError> {
+    ) -> Result<SerialLine, StepError> {
         let gear = self.present_gear(home, name)?;
+        if let Some(command) = self.gear_field(home, "command", gear.command.as_ref())? {
+            return Ok(SerialLine::Command(command.text()?));
+        }
+        if let Some(tty) = self.gear_field(home, "tty", gear.tty.as_ref())? {
+            let baud = self.gear_field(home, "baud", gear.baud.as_ref())?;
+            let baud = baud.map_or(Ok(BAUD), |baud| baud.integer(50, 20_000_000))?;
+            return Ok(SerialLine::Tty {
+                path: tty.path_text()?.into(),
+                baud: u32::try_from(baud).unwrap_or(u32::MAX),
+            });
+        }
         let address = self.gear_field(home, "address", gear.address.as_ref())?;
         let port = self.gear_field(home, "port", gear.port.as_ref())?;
         match (address, port) {
-            (Some(address), Some(port)) => Ok((address.text()?, port.port()?)),
-            _ => Err(StepError::input(format!(
-                "the serial line `{name}` is a `tty`, and only lines over TCP can be captured"
-            ))),
+            (Some(address), Some(port)) => Ok(SerialLine::Tcp {
+                address: address.text()?,
+                port: port.port()?,
+            }),
+            _ => Err(absent(gear, name)),
         }
     }
 
@@ -126,8 +147,9 @@ impl Lab {
             Ok(self.gear_field(home, key, tree.as_ref())?.is_some())
         };
         match gear.kind {
-            GearKind::Serial if gear.tty.is_some() => there("tty", &gear.tty),
-            GearKind::Serial => Ok(there("address", &gear.address)? && there("port", &gear.port)?),
+            GearKind::Serial => Ok(there("command", &gear.command)?
+                || there("tty", &gear.tty)?
+                || there("address", &gear.address)? && there("port", &gear.port)?),
             GearKind::Power | GearKind::Mux => match &gear.driver {
                 None => Ok(false),
                 Some(Driver::Steps(_)) => Ok(true),

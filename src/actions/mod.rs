@@ -43,6 +43,7 @@ pub mod registry;
 mod run;
 mod scope_work;
 mod script;
+mod serial_line;
 mod set;
 mod sleep;
 mod sse;

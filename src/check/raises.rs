@@ -253,7 +253,7 @@ impl<'r> Raises<'r> {
             "capture" => {
                 let gear = text(step, "gear").and_then(|gear| owner.gear.get(gear));
                 let ends = |gear: &Gear| {
-                    [&gear.address, &gear.port, &gear.tty]
+                    [&gear.address, &gear.port, &gear.tty, &gear.command]
                         .into_iter()
                         .flatten()
                         .any(is_templated)

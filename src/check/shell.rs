@@ -161,6 +161,29 @@ mod tests {
     }
 
     #[test]
+    fn so_does_the_command_of_a_serial_line() {
+        let text = format!(
+            "{HEAD}
+gear:
+  mine: {{ kind: serial, command: \"console {{{{ device.host }}}}\" }}
+  theirs: {{ kind: serial, command: \"console {{{{ job.data.url }}}}\" }}
+stages:
+  provision:
+    timeout: 1h
+    enter:
+      - capture: mine
+      - capture: theirs
+    initial: a
+    states:
+      a: {{ do: [], next: done }}
+"
+        );
+        let found = findings(&text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("TF0413 `job.data.url`"), "{found:?}");
+    }
+
+    #[test]
     fn arguments_carry_their_origin_into_a_procedure() {
         let text = format!(
             "{HEAD}

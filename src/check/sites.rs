@@ -182,11 +182,15 @@ impl<'r> Sites<'r> {
                 &gear.port,
                 &gear.tty,
                 &gear.baud,
+                &gear.command,
             ];
             parts
                 .into_iter()
                 .flatten()
                 .for_each(|part| self.tree(part, scope));
+            if let Some(command) = &gear.command {
+                self.commands.extend(texts(command, scope));
+            }
             self.templated(gear.off_time.as_ref(), scope);
             match &gear.driver {
                 Some(Driver::Steps(verbs)) => {

@@ -252,6 +252,8 @@ pub struct Gear {
     pub tty: Option<Tree>,
     /// Its speed in baud; 115,200 where absent.
     pub baud: Option<Tree>,
+    /// A command line whose standard output is the serial line.
+    pub command: Option<Tree>,
 }
 
 /// How a piece of gear is driven.

@@ -218,6 +218,7 @@ pub fn of_gear<'a>(gear: &'a Gear, visit: &mut impl FnMut(Text<'a>)) {
         &gear.port,
         &gear.tty,
         &gear.baud,
+        &gear.command,
     ]
     .into_iter()
     .flatten()

@@ -12,6 +12,7 @@ mod http;
 mod ping;
 pub mod probe;
 mod process;
+mod serial;
 mod ssh;
 
 pub use command::{Command, Ended, OutputSink, Program, Shell, Stdin, Stop, Stream};
@@ -20,4 +21,5 @@ pub use host::Host;
 pub use http::{Http, HttpBody, HttpContent, HttpPart, HttpPayload, HttpRequest, HttpResponse};
 pub use ping::PingMethod;
 pub use process::Local;
+pub use serial::SerialPort;
 pub use ssh::{HostKey, HostKeyPolicy, KEEPALIVES, Probe, SshHost, SshKeys, SshTarget, create_key};

@@ -30,3 +30,4 @@ mod oem_autoinstall;
 mod oem_board;
 mod reserve;
 mod runtest;
+mod serial;

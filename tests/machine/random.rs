@@ -622,5 +622,6 @@ fn gear(kind: GearKind) -> Gear {
         port: None,
         tty: None,
         baud: None,
+        command: None,
     }
 }

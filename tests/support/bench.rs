@@ -415,6 +415,7 @@ fn gear(kind: GearKind) -> Gear {
         port: None,
         tty: None,
         baud: None,
+        command: None,
     }
 }
 

@@ -84,6 +84,7 @@ impl Cx<'_> {
         let port = optional("port", &Shape::Integer(1, 65_535));
         let tty = optional("tty", &Shape::Path);
         let baud = optional("baud", &Shape::Integer(50, 20_000_000));
+        let command = optional("command", &Shape::Text);
         Some(Gear {
             span: key.span,
             kind,
@@ -102,16 +103,19 @@ impl Cx<'_> {
             port,
             tty,
             baud,
+            command,
         })
     }
 
-    /// A serial line has an address and a port, or a tty.
+    /// A serial line has an address and a port, a tty, or a command; a template of each may be none.
     fn serial_line(&mut self, key: &Key, node: &Node) {
         let has = |name| node.get(name).is_some();
-        let finding = match (has("address"), has("port"), has("tty")) {
-            (true, true, false) | (false, false, true) => return,
-            (_, _, true) => "`tty` excludes `address` and `port`",
-            _ => "a serial line needs `address` and `port`, or `tty`",
+        let finding = match (has("address"), has("port"), has("tty") || has("command")) {
+            (true, true, _) | (false, false, true) => return,
+            (false, false, false) => {
+                "a serial line needs `address` and `port`, `tty`, or `command`"
+            }
+            _ => "a serial line needs `address` and `port` together",
         };
         self.complain(Code::OneOf, key.span, finding);
     }

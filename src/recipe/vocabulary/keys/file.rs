@@ -171,7 +171,7 @@ pub const MUX: &[Key] = &[
     Key::shaped("host", Shape::Host, "Where that path is.").default("local"),
 ];
 
-/// A serial line: `address` and `port`, or `tty`.
+/// A serial line: `address` and `port`, `tty`, or `command`; the last of these that is there counts.
 pub const SERIAL: &[Key] = &[
     KIND,
     Key::shaped("address", Shape::Text, "The console server."),
@@ -187,6 +187,11 @@ pub const SERIAL: &[Key] = &[
         "The speed of a `tty`.",
     )
     .default("115200"),
+    Key::shaped(
+        "command",
+        Shape::Text,
+        "A command line of the engine's machine (`sh -c`) that prints the line; literal, or from `device` alone.",
+    ),
 ];
 
 /// An input, or a parameter of a procedure.
