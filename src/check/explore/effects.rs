@@ -299,12 +299,7 @@ fn called(
     let with = chart.step(step).call.as_ref().map(|call| &call.with);
     let params = name.and_then(|name| recipe.procedures.get(name));
     let params = params.map(|procedure| &procedure.params);
-    let mine = (0..).zip(&variables.all).filter(|(_, variable)| {
-        variable.scope.as_deref() == name
-            && ["vars", "params", "error", "outcome", "item", "index"]
-                .iter()
-                .any(|root| variable.reads(root, None))
-    });
+    let mine = variables.begun_anew(name);
     mine.map(|(var, variable)| {
         let value = match variable.path.as_deref() {
             Some([root, ..]) if root == "error" => Some(Value::Null),

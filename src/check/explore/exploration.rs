@@ -162,7 +162,7 @@ impl Setting {
         let mut variables = Variables::new(recipe, chart.stage());
         let questions = Questions::new(chart, &mut variables, recipe);
         let effects = Effects::new(chart, &variables, recipe);
-        let live = Liveness::new(chart, &questions);
+        let live = Liveness::new(chart, &questions, &variables);
         let kinds = Kinds::new(chart, &variables, |step| match options.any_kind {
             true => KindSet::ALL,
             false => raises.of_try(chart.home(chart.owner(step)), chart.step(step)),

@@ -1,8 +1,8 @@
 //! Which variables may still be read. What nothing reads any more is forgotten, so that runs which
 //! differ in it alone become one again.
 
-use super::questions::Questions;
-use super::questions::Rule;
+use super::questions::{Questions, Rule};
+use super::variables::Variables;
 use crate::machine::{AskKind, Chart, List, Site, Standing, StateId, StepId};
 
 /// A bit for each of the first 128 variables. Those beyond are forgotten at once, and so taken anew
@@ -23,7 +23,7 @@ pub(super) struct Liveness {
 }
 
 impl Liveness {
-    pub(super) fn new(chart: &Chart, questions: &Questions) -> Self {
+    pub(super) fn new(chart: &Chart, questions: &Questions, variables: &Variables<'_>) -> Self {
         let states = chart.states().count();
         let mut live = Self {
             whole: vec![0; states],
@@ -58,7 +58,11 @@ impl Liveness {
         loop {
             let before = (live.whole.clone(), live.steps.clone());
             for step in chart.steps() {
-                let called = chart.called(step).map(|root| live.whole_of(root));
+                // What begins anew with the call is not read as it was before.
+                let called = chart.called(step).map(|root| {
+                    let anew = variables.begun_anew(chart.procedure(root));
+                    live.whole_of(root) & !anew.fold(0, |mask, (var, _)| mask | bit(var))
+                });
                 if let (Some(mask), Some(called)) = (live.steps.get_mut(step.index()), called) {
                     *mask |= called;
                 }

@@ -138,6 +138,19 @@ impl<'r> Variables<'r> {
         }
     }
 
+    /// Those that begin anew with each call of a procedure: its own names and its arguments.
+    pub(super) fn begun_anew(
+        &self,
+        procedure: Option<&str>,
+    ) -> impl Iterator<Item = (VarId, &Variable)> {
+        (0..).zip(&self.all).filter(move |(_, variable)| {
+            variable.scope.as_deref() == procedure
+                && ["vars", "params", "error", "outcome", "item", "index"]
+                    .iter()
+                    .any(|root| variable.reads(root, None))
+        })
+    }
+
     /// An expression with the recipe's constants written out.
     pub(super) fn expanded(&self, logic: Logic, scope: Scope<'_>) -> Logic {
         self.expand(logic, scope, 32)
