@@ -40,6 +40,8 @@ pub(super) struct Keep {
     pub(super) to: Option<File>,
     /// Both streams pass through as they come, instead of line by line.
     pub(super) plain: bool,
+    /// Standard output is not shown.
+    pub(super) hidden: bool,
 }
 
 /// What was kept.
@@ -81,6 +83,7 @@ struct Inner {
     unwritten: Option<String>,
     /// Where both streams pass through instead of `waiting`.
     through: Option<Through>,
+    hidden: bool,
     limit: usize,
 }
 
@@ -107,6 +110,7 @@ impl Collector {
             let mut inner = state.lock();
             inner.limit = keep.max;
             inner.file = keep.to;
+            inner.hidden = keep.hidden;
             inner.through = keep.plain.then(|| Through::new(|| lab.mask_stream()));
         }
         Self {
@@ -290,6 +294,9 @@ impl Inner {
             if let Err(error) = file.write_all(bytes) {
                 self.unwritten.get_or_insert(error.to_string());
             }
+            return;
+        }
+        if stream == Stream::Stdout && self.hidden {
             return;
         }
         if let Some(through) = &mut self.through {

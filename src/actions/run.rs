@@ -40,6 +40,7 @@ pub(super) struct Run {
     cwd: Option<String>,
     output_to: Option<PathBuf>,
     plain: bool,
+    show: bool,
     modifiers: Modifiers,
 }
 
@@ -88,6 +89,7 @@ impl Run {
                 .map(|field| paths::local(cx, "output_to", field))
                 .transpose()?,
             plain: fields.boolean("plain", false)?,
+            show: fields.boolean("show", true)?,
             modifiers: Modifiers::of(cx.step, cx.context, &[0])?,
         })
     }
@@ -145,6 +147,7 @@ impl Run {
             max: self.modifiers.max_output,
             to: self.output_to.as_deref().map(create).transpose()?,
             plain: self.plain,
+            hidden: !self.show,
         };
         if self.plain {
             cx.notes.say(Note::Text(String::new())).await;

@@ -41,6 +41,12 @@ pub(super) const RUN_FIELDS: Fields = Fields::new(&[
         "To standard output as it comes, both streams, also without the end of a line.",
     )
     .default("false"),
+    Param::new(
+        "show",
+        Shape::Boolean,
+        "Whether the standard output is shown as it comes; the end of it is in an error anyway.",
+    )
+    .default("true"),
 ])
 .short("shell")
 .short_list("argv")
