@@ -10,6 +10,10 @@ mod file_server;
 mod http_stand_in;
 #[path = "../support/image.rs"]
 mod image;
+#[path = "../support/maas.rs"]
+mod maas;
+#[path = "../support/maas_node.rs"]
+mod maas_node;
 #[path = "../support/sshd.rs"]
 mod sshd;
 #[path = "../support/testflinger_server.rs"]
@@ -22,6 +26,7 @@ mod drop_in;
 mod fake_connector;
 mod firmware;
 mod hook;
+mod maas2;
 mod migrate;
 mod multi;
 mod noprovision;

@@ -28,6 +28,7 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
         include_str!("../../../recipes/lenovo_oemscript.yaml"),
     ),
     ("multi", include_str!("../../../recipes/multi.yaml")),
+    ("maas2", include_str!("../../../recipes/maas2.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
     (
         "noprovision",
@@ -79,6 +80,7 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
         include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
     ),
     ("multi", include_str!("../../../recipes/multi.test.yaml")),
+    ("maas2", include_str!("../../../recipes/maas2.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
     (
         "noprovision",
