@@ -30,6 +30,8 @@ mod notation;
 mod random;
 #[path = "machine/reference.rs"]
 mod reference;
+#[path = "machine/reopened.rs"]
+mod reopened;
 #[path = "machine/rewrite.rs"]
 mod rewrite;
 #[path = "machine/scripted.rs"]

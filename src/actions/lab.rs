@@ -123,6 +123,11 @@ impl Lab {
         self.equipment.masker.stream()
     }
 
+    /// A value with the secrets in its texts replaced.
+    pub fn mask_value(&self, value: &serde_json::Value) -> serde_json::Value {
+        self.equipment.masker.mask_value(value)
+    }
+
     /// The text of a shipped file.
     ///
     /// # Errors

@@ -14,17 +14,14 @@ use std::time::{Duration, Instant};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::bounded::read_text;
 use super::output::Streams;
 use super::perform::{Performance, Performed};
-use super::stage::StageArgs;
+use super::stage::{StageArgs, document};
 use super::{Children, Color, Exit, list};
-use crate::diagnostic::{Findings, Sources};
 use crate::engine::journal::is_held;
+use crate::recipe::Verdict;
 use crate::recipe::library::Library;
 use crate::recipe::vocabulary::keys::STAGES;
-use crate::recipe::yaml::{Dialect, read};
-use crate::recipe::{Value, Verdict};
 use crate::report::testflinger::{DEVICE_INFO_FILE, ERROR_FILE, write_device_info, write_error};
 use crate::report::{Console, Readers, Writer};
 
@@ -151,14 +148,6 @@ fn explain(performed: &Performed, run_dir: &Path, streams: &mut Streams) {
             "tf-engine: {ERROR_FILE} can't be written: {error}\n"
         ));
     }
-}
-
-/// The device config as it stands; what is wrong with it is said when the stage is made ready.
-fn document(path: &Path) -> Option<Value> {
-    let mut sources = Sources::default();
-    let id = sources.add(path.display().to_string(), read_text(path).ok()?);
-    let node = read(&sources, id, Dialect::Data, &mut Findings::default())?;
-    Some(node.to_value())
 }
 
 fn await_the_last(run_dir: &Path, streams: &mut Streams) {

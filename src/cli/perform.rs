@@ -7,7 +7,7 @@ use super::output::Streams;
 use super::stage::{Refusal, StageArgs, runtime};
 use super::{Children, Exit};
 use crate::engine::journal::is_held;
-use crate::engine::{RunRequest, Signals, fresh_seed, run};
+use crate::engine::{RunReport, RunRequest, Signals, fresh_seed, pending, recover, run};
 use crate::recipe::library::Library;
 use crate::report::{Outcome, Readers};
 
@@ -39,13 +39,20 @@ impl Performance<'_> {
         let ready = match self.stage.ready(self.library, streams) {
             Ok(Some(ready)) => ready,
             Ok(None) => {
-                return Performed {
+                let recovered = self.recover(&self.stage.stage, streams);
+                return recovered.unwrap_or(Performed {
                     exit: Exit::Success,
                     outcome: None,
                     story: Vec::new(),
+                });
+            }
+            Err(refused) => {
+                // For a fault of the stage that follows, a board is not left as a kill left it.
+                return match self.recover("recovery", streams) {
+                    Some(performed) if performed.exit != Exit::Success => performed,
+                    _ => self.refuse(streams, refused),
                 };
             }
-            Err(refused) => return self.refuse(streams, refused),
         };
         let runtime = match runtime() {
             Ok(runtime) => runtime,
@@ -54,12 +61,10 @@ impl Performance<'_> {
         let seed = self.seed.unwrap_or_else(fresh_seed);
         let request = {
             let _inside = runtime.enter();
-            Signals::of_the_process()
-                .map_err(|error| Refusal::infra(format!("signals can't be handled: {error}")))
-                .and_then(|signals| {
-                    self.stage
-                        .request(ready, self.library, self.children, seed, signals)
-                })
+            signals().and_then(|signals| {
+                self.stage
+                    .request(ready, self.library, self.children, seed, signals)
+            })
         };
         let performed = match request {
             Ok(request) => runtime.block_on(self.perform(request, streams)),
@@ -72,15 +77,53 @@ impl Performance<'_> {
 
     async fn perform(&mut self, request: RunRequest, streams: &mut Streams) -> Performed {
         let run_dir = request.run_dir.clone();
-        let report = match run(request, &mut self.readers).await {
-            Ok(report) => report,
-            Err(refused) => return self.refuse(streams, Refusal::infra(refused.0)),
+        match run(request, &mut self.readers).await {
+            Ok(report) => self.ended(&report, &run_dir, streams),
+            Err(refused) => self.refuse(streams, Refusal::infra(refused.0)),
+        }
+    }
+
+    /// Leaves what earlier runs in the directory were killed in, where no stage follows, and tells that
+    /// as the end of `stage`. `None`: there is nothing to leave.
+    fn recover(&mut self, stage: &str, streams: &mut Streams) -> Option<Performed> {
+        let run_dir = &self.stage.run_dir;
+        if pending(run_dir).is_empty() {
+            return None;
+        }
+        let runtime = match runtime() {
+            Ok(runtime) => runtime,
+            Err(refused) => return Some(self.refuse(streams, refused)),
         };
+        let ready = {
+            let _inside = runtime.enter();
+            let means = self.stage.means(self.library, self.children);
+            means.and_then(|means| Ok((means, signals()?)))
+        };
+        let recovered = match ready {
+            Ok((means, signals)) => {
+                let recipe = &self.stage.recipe;
+                let recovering = recover(means, recipe, stage, signals, &mut self.readers);
+                let recovered = runtime.block_on(recovering);
+                recovered.map_err(|refused| Refusal::infra(refused.0))
+            }
+            Err(refused) => Err(refused),
+        };
+        let performed = match recovered {
+            Ok(None) => None,
+            Ok(Some(report)) => Some(self.ended(&report, run_dir, streams)),
+            Err(refused) => Some(self.refuse(streams, refused)),
+        };
+        runtime.shutdown_timeout(SHUTDOWN);
+        performed
+    }
+
+    /// Tells how a run ended, in `outcome.json` and to the readers.
+    fn ended(&mut self, report: &RunReport, run_dir: &Path, streams: &mut Streams) -> Performed {
         let exit = Exit::from(report.ending.end);
-        let outcome = Outcome::of(&report, exit.status());
+        let outcome = Outcome::of(report, exit.status());
         // The file first: whoever reads the last line may look for it at once.
-        let written = outcome.write(&run_dir);
-        let story = self.readers.conclude(&report, &outcome);
+        let written = outcome.write(run_dir);
+        let story = self.readers.conclude(report, &outcome);
         if let Err(error) = written {
             streams.err(&format!(
                 "tf-engine: outcome.json can't be written in {}: {error}\n",
@@ -122,4 +165,9 @@ impl Performance<'_> {
             story: refused.story,
         }
     }
+}
+
+fn signals() -> Result<Signals, Refusal> {
+    Signals::of_the_process()
+        .map_err(|error| Refusal::infra(format!("signals can't be handled: {error}")))
 }

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::output::Streams;
 use super::stage::{Refusal, StageArgs, runtime};
 use super::{Children, Exit, Global};
-use crate::engine::{Signals, plan};
+use crate::engine::{Signals, pending, plan};
 use crate::report::{plan_json, plan_text};
 
 /// What the jitter of a plan's delays is made of; it shows none of them.
@@ -64,6 +64,11 @@ fn planned(
     streams: &mut Streams,
 ) -> Result<Option<String>, Refusal> {
     let library = global.library();
+    for killed in pending(&stage.run_dir) {
+        streams.err(&format!(
+            "tf-engine: {killed}; a run in this directory first runs their exit steps\n"
+        ));
+    }
     let Some(ready) = stage.ready(&library, streams)? else {
         return Ok(None);
     };

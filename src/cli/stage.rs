@@ -11,12 +11,14 @@ use super::bounded::read_text;
 use super::output::Streams;
 use super::{Children, recipes};
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
-use crate::engine::{Inputs, RunRequest, Signals};
-use crate::recipe::Verdict;
+use crate::engine::{Inputs, Means, RunRequest, Signals};
 use crate::recipe::inputs::{Bound, OPTIONAL_STAGES, bind};
 use crate::recipe::library::Library;
 use crate::recipe::model::Recipe;
+use crate::recipe::template::Assets;
 use crate::recipe::vocabulary::keys::STAGES;
+use crate::recipe::yaml::{self, Dialect};
+use crate::recipe::{Value, Verdict};
 use crate::report::findings::{self, Style};
 use crate::transport::{Local, SshKeys};
 
@@ -96,6 +98,36 @@ impl StageArgs {
         Ok(Some((recipe, binding.bound)))
     }
 
+    /// With what a recovery is done where no stage follows. What is wrong with the config or the job is
+    /// not said: only secrets are taken from them.
+    pub(super) fn means(&self, library: &Library, children: Children) -> Result<Means, Refusal> {
+        let found = self.run_dir.join("testflinger.json");
+        let job = self.job.as_deref().or(found.exists().then_some(&*found));
+        let given = |path: Option<&Path>| path.and_then(document).unwrap_or_default();
+        Ok(Means {
+            documents: (given(self.config.as_deref()), given(job)),
+            local: Arc::new(children.local(&self.run_dir()?)),
+            run_dir: self.run_dir()?,
+            assets: self.assets(library),
+            keys: Arc::new(SshKeys::from_environment(|name| std::env::var_os(name))),
+            env: environment(),
+        })
+    }
+
+    fn run_dir(&self) -> Result<PathBuf, Refusal> {
+        std::path::absolute(&self.run_dir).map_err(|error| {
+            Refusal::infra(format!(
+                "the run directory {}: {error}",
+                self.run_dir.display()
+            ))
+        })
+    }
+
+    fn assets(&self, library: &Library) -> Assets {
+        let assets = recipes::seen_from(library, &self.recipe);
+        Arc::new(move |name: &str| assets.asset(name).map(Arc::from))
+    }
+
     fn without_stage(
         &self,
         recipe: &Recipe,
@@ -133,17 +165,8 @@ impl StageArgs {
         seed: u64,
         signals: Signals,
     ) -> Result<RunRequest, Refusal> {
-        let assets = recipes::seen_from(library, &self.recipe);
-        let run_dir = std::path::absolute(&self.run_dir).map_err(|error| {
-            Refusal::infra(format!(
-                "the run directory {}: {error}",
-                self.run_dir.display()
-            ))
-        })?;
-        let local = match children {
-            Children::Ours => Local::sole(&run_dir),
-            Children::Shared => Local::new(&run_dir),
-        };
+        let run_dir = self.run_dir()?;
+        let local = children.local(&run_dir);
         let own = |bound: &Bound| Inputs {
             device: bound.device.clone(),
             job: bound.job.clone(),
@@ -159,7 +182,7 @@ impl StageArgs {
             inputs,
             documents: (bound.device_document, bound.job_document),
             run_dir,
-            assets: Arc::new(move |name: &str| assets.asset(name).map(Arc::from)),
+            assets: self.assets(library),
             local: Arc::new(local),
             keys: Arc::new(SshKeys::from_environment(|name| std::env::var_os(name))),
             env: environment(),
@@ -183,6 +206,16 @@ impl Refusal {
             verdict: Verdict::Infra,
             reason,
             story: Vec::new(),
+        }
+    }
+}
+
+impl Children {
+    /// The engine's machine as a place where commands run.
+    fn local(self, run_dir: &Path) -> Local {
+        match self {
+            Self::Ours => Local::sole(run_dir),
+            Self::Shared => Local::new(run_dir),
         }
     }
 }
@@ -217,4 +250,13 @@ fn read(path: &Path, findings: &mut Findings) -> Option<SourceFile> {
             None
         }
     }
+}
+
+/// A config or a job as it stands. What is wrong with it is said when a stage is made ready; `None` where
+/// it can't be read.
+pub(super) fn document(path: &Path) -> Option<Value> {
+    let mut sources = Sources::default();
+    let id = sources.add(path.display().to_string(), read_text(path).ok()?);
+    let node = yaml::read(&sources, id, Dialect::Data, &mut Findings::default())?;
+    Some(node.to_value())
 }

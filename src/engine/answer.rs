@@ -28,6 +28,11 @@ impl Memory {
     }
 
     fn answered(&mut self, ask: Ask) -> Answered {
+        if let Site::Step(step) = ask.of
+            && let Some(why) = self.missing(step)
+        {
+            return Err(why);
+        }
         match (ask.kind, ask.of) {
             (AskKind::When, at) => {
                 let inside = matches!(at, Site::Step(_));
@@ -127,6 +132,8 @@ impl Memory {
             .map_err(|_| format!("`for_each` got a list of {} items", values.len()))?;
         let items = Items {
             values,
+            first: 0,
+            lost: None,
             secret: rendered.secret,
             index: 0,
         };

@@ -7,16 +7,29 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::recovery::Lost;
 use crate::machine::{Chart, Site, StateId, StepId};
 use crate::recipe::template::Context;
 
 /// The items of a `for_each` under way.
 #[derive(Clone, Debug)]
 pub(super) struct Items {
+    /// Those from `first` on. Of a run that was killed only the present one is known, or none.
     pub(super) values: Vec<Value>,
+    /// The number of the first that is known.
+    pub(super) first: usize,
     pub(super) secret: bool,
+    /// Why the present one is not known.
+    pub(super) lost: Option<String>,
     /// The present one, from 0.
     pub(super) index: usize,
+}
+
+impl Items {
+    /// The present one.
+    pub(super) fn present(&self) -> Option<&Value> {
+        self.values.get(self.index.checked_sub(self.first)?)
+    }
 }
 
 /// A value and whether something secret went into it.
@@ -33,6 +46,8 @@ pub(super) struct Frame {
     pub(super) home: Option<String>,
     /// All names but `item`, `index` and `host`, which depend on the place.
     pub(super) context: Context,
+    /// What a recovery does not know of it.
+    pub(super) lost: Lost,
     items: HashMap<Site, Items>,
     /// Lists that steps with `for_each` have saved so far.
     grown: HashMap<StepId, Grown>,
@@ -57,6 +72,7 @@ impl Frame {
         Self {
             home,
             context,
+            lost: Lost::default(),
             items: HashMap::new(),
             grown: HashMap::new(),
         }
@@ -72,6 +88,11 @@ impl Frame {
         }
     }
 
+    /// The items of a `for_each` under way.
+    pub(super) fn items(&self, of: Site) -> Option<&Items> {
+        self.items.get(&of)
+    }
+
     pub(super) fn end_items(&mut self, of: Site) {
         self.items.remove(&of);
     }
@@ -79,12 +100,27 @@ impl Frame {
     /// The present item of a step's own `for_each`, and its number.
     pub(super) fn own_item(&self, step: StepId) -> Option<(Value, usize)> {
         let items = self.items.get(&Site::Step(step))?;
-        Some((items.values.get(items.index)?.clone(), items.index))
+        Some((items.present()?.clone(), items.index))
     }
 
     /// What templates of a place see: with `item` and `index` of the nearest `for_each`. `inside`
     /// says whether the place's own counts: its `when` and its list are computed before.
     pub(super) fn context_at(&self, chart: &Chart, at: Site, inside: bool) -> Context {
+        let mut context = self.context.clone();
+        if let Some(items) = self.nearest_items(chart, at, inside) {
+            context.set("index", Value::from(items.index));
+            if let Some(item) = items.present() {
+                context.set("item", item.clone());
+            }
+            if items.secret {
+                context.mark_secret(["item"]);
+            }
+        }
+        context
+    }
+
+    /// The `for_each` whose `item` a place sees.
+    pub(super) fn nearest_items(&self, chart: &Chart, at: Site, inside: bool) -> Option<&Items> {
         let own = inside.then_some(at);
         let from: Option<StateId> = match at {
             Site::State(state) => chart.parent(state),
@@ -94,30 +130,24 @@ impl Frame {
             .into_iter()
             .flat_map(|state| chart.chain(state))
             .map(Site::State);
-        let nearest = own
-            .into_iter()
+        own.into_iter()
             .chain(around)
-            .find_map(|site| self.items.get(&site));
-        let mut context = self.context.clone();
-        if let Some(items) = nearest
-            && let Some(item) = items.values.get(items.index)
-        {
-            context.set("item", item.clone());
-            context.set("index", Value::from(items.index));
-            if items.secret {
-                context.mark_secret(["item"]);
-            }
-        }
-        context
+            .find_map(|site| self.items.get(&site))
     }
 
     pub(super) fn set_var(&mut self, name: &str, kept: &Kept) {
+        self.lost.found("vars", name);
         self.context
             .set_member("vars", name, &kept.value, kept.secret);
     }
 
-    /// Begins the list that a step with `for_each` saves.
-    pub(super) fn begin_list(&mut self, step: StepId, name: &str, watched: bool) {
+    /// Begins the list that a step with `for_each` saves. Gives it where it is shown.
+    pub(super) fn begin_list(
+        &mut self,
+        step: StepId,
+        name: &str,
+        watched: bool,
+    ) -> Option<(String, Kept)> {
         let grown = Grown {
             name: name.to_owned(),
             values: Vec::new(),
@@ -125,32 +155,36 @@ impl Frame {
             watched,
         };
         self.grown.insert(step, grown);
-        self.show_list(step);
+        self.show_list(step)
     }
 
-    /// Adds to that list.
-    pub(super) fn grow_list(&mut self, step: StepId, kept: Kept) {
-        let Some(list) = self.grown.get_mut(&step) else {
-            return;
-        };
+    /// Adds to that list. Gives it where it is shown.
+    pub(super) fn grow_list(&mut self, step: StepId, kept: Kept) -> Option<(String, Kept)> {
+        let list = self.grown.get_mut(&step)?;
         list.values.push(kept.value);
         list.secret |= kept.secret;
         if list.watched {
-            self.show_list(step);
+            self.show_list(step)
+        } else {
+            None
         }
     }
 
-    /// The list is whole.
-    pub(super) fn end_list(&mut self, step: StepId) {
-        self.show_list(step);
+    /// The list is whole. Gives it.
+    pub(super) fn end_list(&mut self, step: StepId) -> Option<(String, Kept)> {
+        let shown = self.show_list(step);
         self.grown.remove(&step);
+        shown
     }
 
-    fn show_list(&mut self, step: StepId) {
-        if let Some(list) = self.grown.get(&step) {
-            let values = Value::Array(list.values.clone());
-            self.context
-                .set_member("vars", &list.name, &values, list.secret);
-        }
+    fn show_list(&mut self, step: StepId) -> Option<(String, Kept)> {
+        let list = self.grown.get(&step)?;
+        let name = list.name.clone();
+        let kept = Kept {
+            value: Value::Array(list.values.clone()),
+            secret: list.secret,
+        };
+        self.set_var(&name, &kept);
+        Some((name, kept))
     }
 }

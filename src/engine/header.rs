@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::journal::Header;
-use super::prepare::Prepared;
+use super::prepare::{Inputs, Prepared};
 use super::record::utc;
 use crate::image::Sha256;
 use crate::recipe::secret::HIDDEN;
@@ -23,17 +23,16 @@ impl Prepared {
                 })
             })
             .collect();
-        let hidden = |root: &str, value: &Value| {
-            let mut value = value.clone();
-            for path in &self.inputs.secrets {
-                if let Some((first, rest)) = path.split_first()
-                    && first == root
-                {
-                    hide(&mut value, rest);
+        let mut imports = Map::new();
+        let mut own = Map::new();
+        for (home, inputs) in &self.inputs {
+            match home {
+                None => own = told(inputs),
+                Some(home) => {
+                    imports.insert(home.clone(), told(inputs).into());
                 }
             }
-            value
-        };
+        }
         let mut fields = Map::new();
         fields.insert("t".into(), utc(self.time).into());
         fields.insert("engine".into(), env!("CARGO_PKG_VERSION").into());
@@ -42,12 +41,36 @@ impl Prepared {
         fields.insert("run_id".into(), self.id.clone().into());
         fields.insert("pid".into(), std::process::id().into());
         fields.insert("seed".into(), self.seed.into());
-        fields.insert("device".into(), hidden("device", &self.inputs.device));
-        fields.insert("job".into(), hidden("job", &self.inputs.job));
+        fields.extend(own);
+        if !imports.is_empty() {
+            fields.insert("imports".into(), imports.into());
+        }
         fields.insert("let".into(), self.lets.clone());
         fields.insert("sources".into(), sources.into());
         Header { fields }
     }
+}
+
+/// The inputs of one recipe: `device` and `job`, with secrets hidden, and where these were.
+fn told(inputs: &Inputs) -> Map<String, Value> {
+    let hidden = |root: &str, value: &Value| {
+        let mut value = value.clone();
+        for path in &inputs.secrets {
+            if let Some((first, rest)) = path.split_first()
+                && first == root
+            {
+                hide(&mut value, rest);
+            }
+        }
+        value
+    };
+    let mut told = Map::new();
+    told.insert("device".into(), hidden("device", &inputs.device));
+    told.insert("job".into(), hidden("job", &inputs.job));
+    if !inputs.secrets.is_empty() {
+        told.insert("secrets".into(), inputs.secrets.clone().into());
+    }
+    told
 }
 
 /// Puts `•••` in the place of a secret.

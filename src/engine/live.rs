@@ -98,6 +98,11 @@ impl Live {
         }
     }
 
+    /// What the run remembers, and where signals come from, once it is over.
+    pub(super) fn into_parts(self) -> (Memory, Signals) {
+        (self.memory, self.signals)
+    }
+
     /// Ends what is left of the run: the work of scopes that were not left, and connections.
     pub(super) async fn finish(&mut self, report: &mut dyn Sink) {
         if let Some(mut running) = self.running.take() {
@@ -142,6 +147,9 @@ impl Live {
             said,
             scope: scope.clone(),
         };
+        if let Some(why) = self.memory.missing(step) {
+            return begun(Work::Over(Some(Err(StepError::input(why)))), None);
+        }
         let mut context = self.memory.context_at(Site::Step(step), true);
         context.set_now(SystemTime::now());
         let stall = match self.memory.stall(step, &context) {

@@ -3,7 +3,7 @@
 //! A fold of facts. A try's output is held aside when the try ends, and committed by the fact that the
 //! step is done: what came too late or after a signal is never seen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use super::frames::{Frame, Items, Kept};
 use super::incident::Incident;
 use super::names::Names;
-use super::record::{Record, outcome_word};
+use super::record::{Noted, Record, outcome_word};
+use super::recovery::ExitReads;
 use crate::actions::{Lab, Output, Performed};
 use crate::machine::{
     AfterTry, Bound, Chart, Fact, Limit, Moment, Outcome, Reason, Signal, Site, StateId, StepId,
@@ -51,7 +52,11 @@ pub(super) struct Memory {
     pub(super) cancelled: Option<Signal>,
     /// An image was written: what then does not answer may be its fault.
     pub(super) flashed: bool,
-    open: Vec<Arc<str>>,
+    pub(super) open: Vec<Arc<str>>,
+    /// What exit steps read: the journal keeps it for a later start. `None`: there is no journal.
+    pub(super) exits: Option<Arc<ExitReads>>,
+    /// Values that came with the fact that is folded, for the journal.
+    pub(super) noted: BTreeMap<String, Noted>,
 }
 
 /// What was computed for a fact that has not come.
@@ -118,6 +123,8 @@ impl Memory {
             cancelled: None,
             flashed: false,
             open: Vec::new(),
+            exits: None,
+            noted: BTreeMap::new(),
         }
     }
 
@@ -196,6 +203,7 @@ impl Memory {
             at,
             time: self.time(at),
             what,
+            values: std::mem::take(&mut self.noted),
         }
     }
 
@@ -281,7 +289,9 @@ impl Memory {
                     }
                 };
                 self.retried = None;
-                self.frame().context.set("error", error.value());
+                let value = error.value();
+                self.note_error(&value);
+                self.frame().context.set("error", value);
             }
             Fact::Retrying { .. } => self.retried = self.in_flight.take(),
             Fact::ItemFailed { .. } => self.in_flight = None,
@@ -310,7 +320,7 @@ impl Memory {
                 self.aside.recipe_vars_set = true;
             }
             for (name, kept) in &vars {
-                self.frame().set_var(name, kept);
+                self.set_var(name, kept);
             }
         }
         if self.chart().is_scope(state) {
@@ -413,6 +423,7 @@ impl Memory {
         frame.context.set("params", Value::Object(Map::new()));
         if let Some((_, arguments)) = self.aside.arguments.take_if(|(of, _)| *of == step) {
             for (name, kept) in arguments {
+                self.note("params", &name, &kept);
                 frame
                     .context
                     .set_member("params", &name, &kept.value, kept.secret);

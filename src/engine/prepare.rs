@@ -69,6 +69,9 @@ pub(super) struct Circumstances {
     pub(super) id: String,
     /// How this machine pings.
     pub(super) ping: Option<PingMethod>,
+    /// The values of `let` that a run that is recovered had. What has no value now is left out then: a
+    /// step that reads it fails.
+    pub(super) lets: Option<Map<String, Value>>,
 }
 
 /// What a run is made of.
@@ -80,8 +83,8 @@ pub(super) struct Prepared {
     pub(super) time: SystemTime,
     pub(super) seed: u64,
     pub(super) run_dir: PathBuf,
-    /// The running recipe's own.
-    pub(super) inputs: Inputs,
+    /// By recipe, as in the request.
+    pub(super) inputs: HashMap<Option<String>, Inputs>,
     /// The values of `let` that may be told.
     pub(super) lets: Value,
     pub(super) signals: Signals,
@@ -101,6 +104,7 @@ impl Prepared {
             time,
             id: run_id(time, request.seed),
             ping: PingMethod::find(path.map(|(_, path)| OsStr::new(path))),
+            lets: None,
         };
         Self::under(request, circumstances)
     }
@@ -113,11 +117,16 @@ impl Prepared {
         request: RunRequest,
         circumstances: Circumstances,
     ) -> Result<Self, Refused> {
-        let Circumstances { time, id, ping } = circumstances;
+        let Circumstances {
+            time,
+            id,
+            ping,
+            lets: had,
+        } = circumstances;
         let RunRequest {
             recipe,
             stage,
-            mut inputs,
+            inputs,
             documents,
             run_dir,
             assets,
@@ -156,9 +165,12 @@ impl Prepared {
                 context.mark_secret(path.iter().map(String::as_str));
                 add_secret(&masker, own, path);
             }
-            let told = computed_lets(of, &mut context, |name| {
-                used.reads(home.as_deref(), &["let", name])
-            })?;
+            let told = computed_lets(
+                of,
+                &mut context,
+                had.as_ref().filter(|_| home.is_none()),
+                |name| had.is_none() && used.reads(home.as_deref(), &["let", name]),
+            )?;
             if home.is_none() {
                 lets = told;
             }
@@ -176,7 +188,7 @@ impl Prepared {
         };
         Ok(Self {
             chart: Arc::new(chart),
-            inputs: inputs.remove(&None).unwrap_or_default(),
+            inputs,
             lab: Lab::new(equipment, homes),
             recipe,
             stage,
@@ -237,18 +249,25 @@ fn add_texts(masker: &Masker, value: &Value) {
     }
 }
 
-/// Computes `let`, and sets it. Gives the values that may be told.
+/// Computes `let`, and sets it; what it was `had` to be it is. Gives the values that may be told.
 ///
 /// # Errors
 /// A constant that is read has no value. One that is not read is left out.
 fn computed_lets(
     recipe: &Recipe,
     context: &mut Context,
+    had: Option<&Map<String, Value>>,
     is_read: impl Fn(&str) -> bool,
 ) -> Result<Value, Refused> {
     let mut told = Map::new();
     context.set("let", Value::Object(Map::new()));
     for (name, tree) in &recipe.lets {
+        let had = had.and_then(|had| had.get(name));
+        if let Some(value) = had.filter(|value| *value != HIDDEN) {
+            context.set_member("let", name, value, false);
+            told.insert(name.clone(), value.clone());
+            continue;
+        }
         match tree.render(context) {
             Ok(rendered) => {
                 context.set_member("let", name, &rendered.value, rendered.secret);

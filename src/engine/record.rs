@@ -4,6 +4,7 @@
 //! each as it applies it; the journal, the console and every report read the result. A record can be
 //! read back from a journal line, so that a finished run is shown by the code that shows a live one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +23,21 @@ pub struct Record {
     pub time: SystemTime,
     /// What became true.
     pub what: What,
+    /// Values that came with it and that exit steps read, by name: `vars.NAME`, `params.NAME`, `item`,
+    /// `error`. A later start that has to run those steps finds them here.
+    pub values: BTreeMap<String, Noted>,
+}
+
+/// A value as the journal keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noted {
+    /// The value.
+    Value(Value),
+    /// It is, or holds, a secret.
+    Secret,
+    /// It is larger than the journal keeps: so many bytes of JSON.
+    Large(usize),
 }
 
 /// A step by its names.
@@ -309,13 +325,18 @@ pub fn utc(time: SystemTime) -> String {
 
 impl Record {
     /// The object of a journal line: `t` (RFC 3339), `at` (milliseconds since the run began), `fact`,
-    /// and the fact's fields.
+    /// the fact's fields, and `values` where there are any.
     pub fn to_json(&self) -> Value {
         let mut line = Map::new();
         line.insert("t".into(), Value::from(utc(self.time)));
         line.insert("at".into(), Value::from(millis(self.at.0)));
         if let Ok(Value::Object(fields)) = serde_json::to_value(&self.what) {
             line.extend(fields);
+        }
+        if !self.values.is_empty()
+            && let Ok(values) = serde_json::to_value(&self.values)
+        {
+            line.insert("values".into(), values);
         }
         Value::Object(line)
     }
@@ -336,12 +357,17 @@ impl Record {
             .remove("at")
             .and_then(|at| at.as_u64())
             .ok_or("a journal line has no moment `at`")?;
+        let values = match fields.remove("values") {
+            Some(values) => serde_json::from_value(values).map_err(|error| error.to_string())?,
+            None => BTreeMap::new(),
+        };
         let what =
             serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
         Ok(Self {
             at: Moment(Duration::from_millis(at)),
             time,
             what,
+            values,
         })
     }
 }
@@ -359,11 +385,16 @@ mod tests {
                 state: "/storage".into(),
                 outcome: Outcome::Failed(ErrorKind::Timeout),
             },
+            values: BTreeMap::from([
+                ("vars.a".to_owned(), Noted::Value(Value::from(7))),
+                ("vars.b".to_owned(), Noted::Secret),
+                ("vars.c".to_owned(), Noted::Large(70_000)),
+            ]),
         };
         let json = record.to_json();
         assert_eq!(
             json.to_string(),
-            r#"{"t":"2026-11-24T14:00:00.123Z","at":1500,"fact":"scope_left","state":"/storage","outcome":"timeout"}"#
+            r#"{"t":"2026-11-24T14:00:00.123Z","at":1500,"fact":"scope_left","state":"/storage","outcome":"timeout","values":{"vars.a":{"value":7},"vars.b":"secret","vars.c":{"large":70000}}}"#
         );
         assert_eq!(Record::from_json(json), Ok(record));
     }

@@ -1,14 +1,16 @@
-//! A run from beginning to end: the journal is opened, the machine driven, the end reported.
+//! A run from beginning to end: the journal is opened, what earlier runs left is recovered, the machine
+//! driven, the end reported.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
 use super::blame;
 use super::driver::drive;
-use super::journal::{self, FILE_NAME, Journal};
 use super::live::Live;
 use super::prepare::{Prepared, Refused, RunRequest};
+use super::recovery::{Means, Recovered, held, leave, unjournalled};
 use super::sink::{Opening, Sink};
 use super::summary::RunReport;
 use crate::machine::Machine;
@@ -16,37 +18,46 @@ use crate::machine::Machine;
 /// What a run came to, in the run directory; written by whoever knows the exit status.
 pub const OUTCOME_FILE: &str = "outcome.json";
 
-/// Runs a stage. Once it has begun it always comes to an end that is reported: what fails is in the
-/// report.
+/// Runs a stage. Scopes that an earlier run in the directory was killed in are left first; if that
+/// fails for good, or is cancelled, the stage does not begin, and that is its end. Once it has begun it
+/// always comes to an end that is reported: what fails is in the report.
 ///
 /// # Errors
 /// [`Refused`]: the stage is no state machine, a constant has no value, or the run directory can't be
-/// written. Nothing was touched.
+/// written. Nothing of the stage was touched.
 pub async fn run(request: RunRequest, report: &mut dyn Sink) -> Result<RunReport, Refused> {
-    let prepared = Prepared::new(request)?;
-    let began = Instant::now();
+    let mut means = Means::of(&request);
+    let mut prepared = Prepared::new(request)?;
     let run_dir = prepared.run_dir.clone();
+    means.run_dir.clone_from(&run_dir);
     std::fs::create_dir_all(&run_dir).map_err(|error| {
         Refused(format!(
             "the run directory {} can't be made: {error}",
             run_dir.display()
         ))
     })?;
-    let warnings = earlier(&run_dir);
-    let mut journal = Journal::open(&run_dir, &prepared.header())
-        .map_err(|error| Refused(format!("the run can't be journalled: {error}")))?;
+    let mut journal = held(&run_dir)?;
     // Whoever finds one must not take an earlier run's for this one's, should this one be killed.
     let _ = std::fs::remove_file(run_dir.join(OUTCOME_FILE));
-    let opening = Opening {
+    let recovered = leave(&mut journal, &means, &mut prepared.signals, report).await?;
+    prepared.time = SystemTime::now();
+    let mut opening = Opening {
         recipe: prepared.recipe.name.as_str().into(),
         stage: prepared.stage.as_str().into(),
         run_id: prepared.id.as_str().into(),
         run_dir,
         time: prepared.time,
-        warnings,
+        warnings: Vec::new(),
     };
+    match recovered {
+        Recovered::Left(told) => opening.warnings = told,
+        Recovered::Stopped(stopped) => return Ok(stopped.report(opening)),
+    }
+    journal.begin(&prepared.header()).map_err(unjournalled)?;
     report.open(&opening);
-    let memory = prepared.memory();
+    let began = Instant::now();
+    let mut memory = prepared.memory();
+    memory.note_values();
     let mut machine = Machine::new(Arc::clone(&prepared.chart), prepared.seed);
     let mut world = Live::new(memory, began, prepared.signals);
     let ending = drive(&mut machine, &mut world, &mut journal, report).await;
@@ -57,25 +68,4 @@ pub async fn run(request: RunRequest, report: &mut dyn Sink) -> Result<RunReport
     ended.took = began.elapsed();
     world.finish(report).await;
     Ok(ended)
-}
-
-/// What the reader should know of earlier runs in this directory.
-fn earlier(run_dir: &std::path::Path) -> Vec<String> {
-    let path = run_dir.join(FILE_NAME);
-    if !path.exists() {
-        return Vec::new();
-    }
-    match journal::read_back(&path) {
-        Err(damage) => vec![format!("an earlier run's journal is damaged: {damage}")],
-        Ok(runs) => {
-            let open = runs.last().map(journal::Journalled::open_scopes);
-            match open.filter(|open| !open.is_empty()) {
-                None => Vec::new(),
-                Some(open) => vec![format!(
-                    "the last run in this directory left {} open: their exit steps were not run",
-                    open.join(", ")
-                )],
-            }
-        }
-    }
 }

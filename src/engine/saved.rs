@@ -17,7 +17,7 @@ impl Memory {
                 value: assigned.value,
                 secret: assigned.secret,
             };
-            self.frame().set_var(&assigned.name, &kept);
+            self.set_var(&assigned.name, &kept);
         }
         let mut fields = match output.value {
             Value::Object(fields) => fields,
@@ -80,8 +80,11 @@ impl Memory {
             secret,
         };
         match own {
-            Some(_) => self.frame().grow_list(step, kept),
-            None => self.frame().set_var(&save.value, &kept),
+            Some(_) => {
+                let shown = self.frame().grow_list(step, kept);
+                self.note_list(shown);
+            }
+            None => self.set_var(&save.value, &kept),
         }
     }
 
@@ -91,6 +94,7 @@ impl Memory {
             self.begin_list(of);
         }
         self.frame().item_begun(of, index);
+        self.note_item(of);
     }
 
     pub(super) fn items_ended(&mut self, of: Site) {
@@ -100,7 +104,8 @@ impl Memory {
         }
         self.frame().end_items(of);
         if let Site::Step(step) = of {
-            self.frame().end_list(step);
+            let shown = self.frame().end_list(step);
+            self.note_list(shown);
         }
     }
 
@@ -117,7 +122,8 @@ impl Memory {
                         [] => false,
                     });
             });
-            self.frame().begin_list(step, &save.value, watched);
+            let shown = self.frame().begin_list(step, &save.value, watched);
+            self.note_list(shown);
         }
     }
 }

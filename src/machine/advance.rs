@@ -32,6 +32,10 @@ impl Machine {
     /// A run that has not begun. `seed` decides what jitter takes off delays.
     pub fn new(chart: Arc<Chart>, seed: u64) -> Self {
         let at = Configuration::new(chart.tracks.len(), seed);
+        Self::standing(chart, at)
+    }
+
+    pub(super) fn standing(chart: Arc<Chart>, at: Configuration) -> Self {
         Self { chart, at }
     }
 
@@ -101,6 +105,7 @@ impl Run<'_> {
         match event {
             Event::Begin => match self.at.next {
                 Next::New => self.begin(),
+                Next::Reopened => self.at.next = Next::Leave,
                 _ => return self.awaited(),
             },
             Event::Cancel(signal) => return self.cancel(signal),
@@ -131,6 +136,8 @@ impl Run<'_> {
                     self.at.next = Next::StepResume;
                 }
                 Next::Pausing(until) if until <= self.at.now => self.at.next = Next::Resume,
+                // A signal came before it began.
+                Next::Reopened => self.at.next = Next::Leave,
                 _ => return self.awaited(),
             },
         }
@@ -175,6 +182,7 @@ impl Run<'_> {
             Next::StepBegin => return self.step_begin(),
             Next::StepResume => self.step_resume(),
             Next::New
+            | Next::Reopened
             | Next::Asking(..)
             | Next::Running { .. }
             | Next::Stopping { .. }
@@ -296,12 +304,13 @@ impl Run<'_> {
     /// What a signal or a lost journal puts in flight.
     pub(super) fn halted(&self) -> Option<Fault> {
         let (kind, bound) = match self.at.halt? {
-            Halt::Signal(signal) => (ErrorKind::Cancelled, Bound::Signal(signal)),
-            Halt::Journal => (ErrorKind::Io, Bound::Journal),
+            Halt::Signal(signal) => (ErrorKind::Cancelled, Some(Bound::Signal(signal))),
+            Halt::Journal => (ErrorKind::Io, Some(Bound::Journal)),
+            Halt::Killed => (ErrorKind::Cancelled, None),
         };
         let recovery = kind == ErrorKind::Io && self.recovery();
         Some(Fault {
-            hit: Some(bound),
+            hit: bound,
             halting: true,
             ..Fault::new(kind, self.top().state, recovery)
         })

@@ -42,6 +42,8 @@ pub struct Configuration {
 pub(super) enum Halt {
     Signal(Signal),
     Journal,
+    /// The run was killed; this one leaves what it had open.
+    Killed,
 }
 
 /// What goes on outward.
@@ -203,6 +205,8 @@ impl Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Next {
     New,
+    /// Put to where a killed run stood; it leaves.
+    Reopened,
     /// `when` holds.
     Reached,
     /// The next item, or the only one.

@@ -17,6 +17,7 @@ mod duration;
 mod ending;
 pub mod ids;
 mod place;
+mod reopen;
 mod resolve;
 mod retry;
 mod scope;
@@ -37,4 +38,5 @@ pub use decision::{
 pub use duration::{Costly, Greatest, Share};
 pub use ids::{AskId, Moment, StateId, StepId, TrackId, TryId};
 pub use place::{List, StepName};
+pub use reopen::{Activation, Item};
 pub use situation::{Pull, Standing};

@@ -132,7 +132,7 @@ impl Run<'_> {
         self.at.halt = Some(halt);
         let why = match halt {
             Halt::Signal(signal) => Bound::Signal(signal),
-            Halt::Journal => Bound::Journal,
+            Halt::Journal | Halt::Killed => Bound::Journal,
         };
         match self.at.next {
             Next::New => self.finish(),

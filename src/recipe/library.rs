@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::scenario::SUFFIX;
 use super::yaml::MAX_BYTES;
@@ -12,6 +13,8 @@ mod shipped;
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     folders: Vec<PathBuf>,
+    /// If there are any, these are all recipes that there are.
+    texts: Arc<[Opened]>,
 }
 
 /// A recipe's text as it was found.
@@ -51,6 +54,22 @@ impl Library {
     pub fn new(folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self {
             folders: folders.into_iter().collect(),
+            texts: Arc::default(),
+        }
+    }
+
+    /// These recipes, as what was read in other days: no folder and nothing that ships is looked at.
+    /// Each is a label ([`Opened::label`]) and a text.
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let opened = |(label, text): (&str, &str)| Opened {
+            name: stem(label).to_owned(),
+            label: label.to_owned(),
+            text: text.to_owned(),
+            folder: None,
+        };
+        Self {
+            folders: Vec::new(),
+            texts: texts.into_iter().map(opened).collect(),
         }
     }
 
@@ -60,7 +79,10 @@ impl Library {
     pub fn beside(&self, folder: &Path) -> Self {
         let mut folders = vec![folder.to_owned()];
         folders.extend(self.folders.iter().cloned());
-        Self { folders }
+        Self {
+            folders,
+            texts: self.texts.clone(),
+        }
     }
 
     /// The names of all recipes, sorted, each once.
@@ -93,6 +115,17 @@ impl Library {
     /// # Errors
     /// There is none of this name, or its file can't be read.
     pub fn open(&self, what: &str) -> Result<Opened, OpenError> {
+        if !self.texts.is_empty() {
+            let known = |opened: &&Opened| opened.label == what || opened.name == stem(what);
+            return self
+                .texts
+                .iter()
+                .find(known)
+                .cloned()
+                .ok_or_else(|| OpenError::Unknown {
+                    name: what.to_owned(),
+                });
+        }
         let is_path = what.contains('/')
             || Path::new(what)
                 .extension()
@@ -197,6 +230,18 @@ impl Library {
     pub fn shipped_assets() -> impl Iterator<Item = &'static str> {
         shipped::ASSETS.iter().map(|(name, _)| *name)
     }
+}
+
+/// The name of a recipe by its label or path: `base` of `/lab/base.yaml` and of
+/// `base.yaml (built in)`.
+fn stem(label: &str) -> &str {
+    let file = label.rsplit('/').next().unwrap_or(label);
+    let file = file.strip_suffix(" (built in)").unwrap_or(file);
+    let known = [".yaml", ".yml"].iter();
+    known
+        .filter_map(|suffix| file.strip_suffix(suffix))
+        .next()
+        .unwrap_or(file)
 }
 
 /// Reads a regular file. (A device or pipe could block for ever.)

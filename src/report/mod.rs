@@ -70,6 +70,8 @@ impl Readers {
 
 impl Sink for Readers {
     fn open(&mut self, opening: &Opening) {
+        // The recovery of an earlier run is a story of its own.
+        self.story = Story::default();
         for reader in &mut self.readers {
             reader.open(opening);
         }

@@ -9,24 +9,32 @@ use tf_engine::engine::journal::{FILE_NAME, Header, Journal, read_back};
 use tf_engine::report::Outcome;
 
 /// A folder with a recipe of one stage in it.
-struct Board(TempDir);
+pub(crate) struct Board(TempDir);
 
 impl Board {
-    fn new(stage: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+    pub(crate) fn new(stage: &str) -> Self {
         let stage: String = stage.lines().map(|line| format!("    {line}\n")).collect();
-        let text = format!(
-            "recipe: trial\nsummary: For a test\nstages:\n  provision:\n    timeout: 1m\n{stage}"
-        );
-        std::fs::write(dir.path().join("trial.yaml"), text).expect("writes");
-        Self(dir)
+        Self::of(&format!("stages:\n  provision:\n    timeout: 1m\n{stage}"))
     }
 
-    fn dir(&self) -> &Path {
+    /// A recipe of this text, but for its name and summary.
+    pub(crate) fn of(text: &str) -> Self {
+        let board = Self(tempfile::tempdir().expect("a folder"));
+        board.rewrite(text);
+        board
+    }
+
+    /// Gives the recipe another text.
+    pub(crate) fn rewrite(&self, text: &str) {
+        let text = format!("recipe: trial\nsummary: For a test\n{text}");
+        std::fs::write(self.dir().join("trial.yaml"), text).expect("writes");
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
         self.0.path()
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tf-engine"));
         command
             .args(["run", "./trial.yaml"])
@@ -40,29 +48,36 @@ impl Board {
 
     /// Starts it, and waits for this to be in its log.
     fn until(&self, text: &str) -> (Child, BufReader<std::process::ChildStderr>) {
-        let mut child = self
-            .command()
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut line = String::new();
-        while !line.contains(text) {
-            line.clear();
-            let read = log.read_line(&mut line).expect("it is text");
-            assert!(read > 0, "`{text}` was never logged");
-        }
-        (child, log)
+        until(self.command(), text)
     }
 
-    fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         let text = std::fs::read_to_string(self.dir().join("outcome.json")).expect("an outcome");
         serde_json::from_str(&text).expect("it has every member")
     }
 }
 
-fn signal(child: &Child, name: &str) {
+/// Starts it, and waits for this to be in its log.
+pub(crate) fn until(
+    mut command: Command,
+    text: &str,
+) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = command
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut log = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.contains(text) {
+        line.clear();
+        let read = log.read_line(&mut line).expect("it is text");
+        assert!(read > 0, "`{text}` was never logged");
+    }
+    (child, log)
+}
+
+pub(crate) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([&format!("-{name}"), &child.id().to_string()])
         .status()
@@ -335,7 +350,8 @@ states:
     let header = Header {
         fields: serde_json::Map::new(),
     };
-    let journal = Journal::open(board.dir(), &header).expect("opens");
+    let mut journal = Journal::open(board.dir()).expect("opens");
+    journal.begin(&header).expect("can be written");
     let output = board.command().output().expect("it starts");
     assert_eq!(output.status.code(), Some(2));
     let log = String::from_utf8_lossy(&output.stderr);

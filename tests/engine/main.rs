@@ -19,6 +19,7 @@ mod model;
 mod model_notation;
 mod notation;
 mod plan;
+mod recovery;
 mod scripted;
 mod signals;
 mod story;

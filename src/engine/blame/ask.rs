@@ -1,5 +1,6 @@
 //! The probes of a failed run, tried side by side.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -134,6 +135,7 @@ pub(in crate::engine) fn probed(found: &Evidence) -> What {
 async fn tell(world: &Live, what: What, journal: &mut Journal, sink: &mut dyn Sink) {
     let at = world.now();
     let record = Record {
+        values: BTreeMap::new(),
         at,
         time: world.memory.time(at),
         what,

@@ -1,5 +1,6 @@
 //! The probes of a failed run in a scenario: each ends as the scenario says, else well.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -53,6 +54,7 @@ impl Scripted {
     fn tell(&self, what: What, sink: &mut dyn Sink) {
         let at = self.now();
         sink.fact(&Record {
+            values: BTreeMap::new(),
             at,
             time: self.memory.time(at),
             what,

@@ -255,6 +255,8 @@ impl Fork {
             {
                 let items = Items {
                     values: vec![marked(&format!("item of {}", expr.text))],
+                    first: 0,
+                    lost: None,
                     secret: false,
                     index: 0,
                 };

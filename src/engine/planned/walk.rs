@@ -54,6 +54,7 @@ pub(super) fn plan(request: RunRequest) -> Result<Plan, Refused> {
         id: format!("{}run.id{}", UNKNOWN[0], UNKNOWN[1]),
         // The machine that runs may be able to, whatever the one that plans can do.
         ping: Some(PingMethod::Datagram),
+        lets: None,
     };
     let prepared = Prepared::under(request, circumstances)?;
     let mut walk = Walk::default();

@@ -233,6 +233,7 @@ fn prepared(stand: &Stand<'_>, scenario: &Scenario, bound: &Bound) -> Result<Pre
         Circumstances {
             time: SystemTime::UNIX_EPOCH + BEGIN,
             id: RUN_ID.to_owned(),
+            lets: None,
             ping: Some(PingMethod::Datagram),
         },
     )

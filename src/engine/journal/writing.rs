@@ -1,10 +1,4 @@
-//! The journal: what became true, one line per fact, written before the effect that it announces.
-//!
-//! `tf-engine.journal.jsonl` in the run directory. Each run appends a line with a `journal` version
-//! (its [`Header`]) and then one line per fact ([`Record::to_json`]), so one file tells the stages
-//! that were run in one directory, in order. A line is written whole, with its line feed last: a run
-//! that is killed, or a machine that loses power, can tear the last line only, and whoever reads the
-//! file back leaves that one out.
+//! Writing a journal: lines are appended, and synced where losing one would lose a promise.
 //!
 //! Facts whose loss would lose a promise are synced to the disk (`fdatasync`) before their effect: a
 //! scope that was entered or left, a try that may change something, the end. The others reach the
@@ -21,13 +15,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::record::{Record, What};
-
-/// The file's name in the run directory.
-pub const FILE_NAME: &str = "tf-engine.journal.jsonl";
-
-/// The version of the lines' form.
-pub const VERSION: u64 = 1;
+use super::super::record::{Record, What};
+use super::{FILE_NAME, Header, VERSION};
 
 /// How long a sync may take. A disk that needs longer is as good as gone, and signals and bounds
 /// would wait for it.
@@ -36,13 +25,6 @@ const SYNC_BOUND: Duration = Duration::from_secs(30);
 /// Actions whose try changes nothing outside the engine: nothing is lost if their beginning is. A
 /// `wait` is none: its probe may be any command.
 const HARMLESS: &[&str] = &["set", "assert", "log", "fail", "sleep", "read"];
-
-/// What a later start needs to know of a run besides its facts.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Header {
-    /// All members of the line but `journal`.
-    pub fields: serde_json::Map<String, Value>,
-}
 
 /// How an append went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +51,15 @@ enum To {
 }
 
 impl Journal {
-    /// Opens the journal of a run directory, makes sure that it can be written, and appends the
-    /// header. A torn last line of an earlier run is ended first.
+    /// Opens the journal of a run directory, and holds it.
     ///
     /// # Errors
-    /// A sentence for a person: the file can't be opened, locked, written or synced, or another run
-    /// holds it.
-    pub fn open(run_dir: &Path, header: &Header) -> Result<Self, String> {
+    /// A sentence for a person: the file can't be opened or locked, or another run holds it.
+    pub fn open(run_dir: &Path) -> Result<Self, String> {
         let path = run_dir.join(FILE_NAME);
         let fault =
             |what: &str, error: &io::Error| format!("{} can't be {what}: {error}", path.display());
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
@@ -95,22 +75,6 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(fault("locked", &error)),
         }
-        let mut line = String::new();
-        if torn(&mut file).map_err(|error| fault("read", &error))? {
-            line.push('\n');
-        }
-        let mut fields = serde_json::Map::new();
-        fields.insert("journal".into(), Value::from(VERSION));
-        fields.extend(header.fields.clone());
-        line.push_str(&Value::Object(fields).to_string());
-        line.push('\n');
-        file.write_all(line.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(|error| fault("written", &error))?;
-        // The file's name must outlive a power cut as well.
-        File::open(run_dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(|error| format!("{} can't be synced: {error}", run_dir.display()))?;
         Ok(Self {
             to: To::File {
                 file: Arc::new(file),
@@ -118,6 +82,69 @@ impl Journal {
             },
             broken: None,
         })
+    }
+
+    /// Begins a run, or the recovery of one: makes sure that the journal can be written, and appends
+    /// the header. A torn last line of an earlier run is ended first.
+    ///
+    /// # Errors
+    /// A sentence for a person: the file can't be read, written or synced, or could not be before.
+    pub fn begin(&mut self, header: &Header) -> Result<(), String> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        let To::File { file, path } = &self.to else {
+            return Ok(());
+        };
+        let fault =
+            |what: &str, error: &io::Error| format!("{} can't be {what}: {error}", path.display());
+        let mut line = String::new();
+        if torn(file).map_err(|error| fault("read", &error))? {
+            line.push('\n');
+        }
+        let mut fields = serde_json::Map::new();
+        fields.insert("journal".into(), Value::from(VERSION));
+        fields.extend(header.fields.clone());
+        line.push_str(&Value::Object(fields).to_string());
+        line.push('\n');
+        file.as_ref()
+            .write_all(line.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| fault("written", &error))?;
+        // The file's name must outlive a power cut as well.
+        let run_dir = path.parent().unwrap_or(Path::new("."));
+        File::open(run_dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|error| format!("{} can't be synced: {error}", run_dir.display()))
+    }
+
+    /// Puts a journal that can't be read out of the way, under a name of its own, and opens a new one
+    /// in its place. Gives that name.
+    ///
+    /// # Errors
+    /// A sentence for a person: it can't be renamed, or the new one can't be opened.
+    pub fn set_aside(self) -> Result<(Self, PathBuf), String> {
+        let To::File { path, .. } = &self.to else {
+            return Ok((self, PathBuf::new()));
+        };
+        let free = (1_u32..)
+            .map(|n| path.with_file_name(format!("{FILE_NAME}.damaged-{n}")))
+            .find(|free| !free.exists());
+        let Some(free) = free else {
+            return Err(format!("{} can't be set aside", path.display()));
+        };
+        std::fs::rename(path, &free)
+            .map_err(|error| format!("{} can't be set aside: {error}", path.display()))?;
+        let run_dir = path.parent().unwrap_or(Path::new("."));
+        Ok((Self::open(run_dir)?, free))
+    }
+
+    /// Where it is; nowhere, for a world without effects.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.to {
+            To::File { path, .. } => Some(path),
+            To::Nowhere => None,
+        }
     }
 
     /// A journal that keeps nothing, for worlds without effects.
@@ -195,7 +222,7 @@ pub fn is_held(run_dir: &Path) -> bool {
 }
 
 /// Whether the file's last line lacks its end.
-fn torn(file: &mut File) -> io::Result<bool> {
+fn torn(mut file: &File) -> io::Result<bool> {
     if file.seek(SeekFrom::End(0))? == 0 {
         return Ok(false);
     }
@@ -205,107 +232,12 @@ fn torn(file: &mut File) -> io::Result<bool> {
     Ok(last != *b"\n")
 }
 
-/// One run as its journal tells it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Journalled {
-    /// Its header.
-    pub header: Header,
-    /// Its facts, in order.
-    pub records: Vec<Record>,
-}
-
-impl Journalled {
-    /// Scopes that were entered and never left, outermost first, by path. A run that ended has none,
-    /// but where a second signal left them to the next start.
-    pub fn open_scopes(&self) -> Vec<Arc<str>> {
-        let mut open: Vec<Arc<str>> = Vec::new();
-        for record in &self.records {
-            match &record.what {
-                What::StateEntered {
-                    state, scope: true, ..
-                } => open.push(state.clone()),
-                What::ScopeLeft { state, .. } => {
-                    if let Some(at) = open.iter().rposition(|other| other == state) {
-                        open.truncate(at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        open
-    }
-
-    /// Whether the run came to its end.
-    pub fn ended(&self) -> bool {
-        // What probes found of a failure comes after it.
-        self.records
-            .iter()
-            .rev()
-            .any(|record| matches!(record.what, What::StageEnded { .. }))
-    }
-}
-
-/// Reads a journal back: its runs in order. A last line without its end was torn by a kill or a
-/// power cut, and is left out; an ended line that is empty or cut is so too where a header follows,
-/// which is how the next run ends it.
-///
-/// # Errors
-/// A sentence that names the line: the file can't be read, or was damaged or edited.
-pub fn read_back(path: &Path) -> Result<Vec<Journalled>, String> {
-    let text = std::fs::read(path)
-        .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-    let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
-    lines.pop(); // what follows the last line feed: nothing, or a torn line
-    let mut runs: Vec<Journalled> = Vec::new();
-    let mut damaged: Option<String> = None;
-    for (number, line) in lines.into_iter().enumerate() {
-        let place = format!("{}:{}", path.display(), number + 1);
-        let parsed = match serde_json::from_slice::<Value>(line) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                if let Some(damage) = damaged {
-                    return Err(damage);
-                }
-                damaged = Some(format!("{place}: not JSON: {error}"));
-                continue;
-            }
-        };
-        if let Value::Object(fields) = &parsed
-            && let Some(version) = fields.get("journal")
-        {
-            if version.as_u64() != Some(VERSION) {
-                return Err(format!(
-                    "{place}: version {version} of the journal; this tf-engine reads version {VERSION}"
-                ));
-            }
-            let mut fields = fields.clone();
-            fields.shift_remove("journal");
-            runs.push(Journalled {
-                header: Header { fields },
-                records: Vec::new(),
-            });
-            damaged = None;
-            continue;
-        }
-        if let Some(damage) = damaged {
-            return Err(damage);
-        }
-        let record = Record::from_json(parsed).map_err(|error| format!("{place}: {error}"))?;
-        match runs.last_mut() {
-            Some(run) => run.records.push(record),
-            None => return Err(format!("{place}: a fact before any run's beginning")),
-        }
-    }
-    match damaged {
-        Some(damage) => Err(damage),
-        None => Ok(runs),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::SystemTime;
 
+    use super::super::read_back;
     use super::*;
     use crate::machine::{Moment, Outcome};
 
@@ -320,7 +252,14 @@ mod tests {
             at: Moment::START,
             time: SystemTime::UNIX_EPOCH,
             what,
+            values: BTreeMap::new(),
         }
+    }
+
+    fn opened(run_dir: &Path, header: &Header) -> Journal {
+        let mut journal = Journal::open(run_dir).expect("opens");
+        journal.begin(header).expect("can be written");
+        journal
     }
 
     fn entered(state: &str) -> Record {
@@ -345,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_read_back_and_tells_the_open_scopes() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut journal = Journal::open(dir.path(), &header("provision")).expect("opens");
+        let mut journal = opened(dir.path(), &header("provision"));
         for records in [
             vec![entered("/"), entered("/a")],
             vec![left("/a"), entered("/b"), entered("/b/c")],
@@ -367,7 +306,7 @@ mod tests {
     async fn a_torn_last_line_is_left_out_and_the_next_run_begins_a_line_of_its_own() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join(FILE_NAME);
-        let mut journal = Journal::open(dir.path(), &header("provision")).expect("opens");
+        let mut journal = opened(dir.path(), &header("provision"));
         assert_eq!(journal.append(&[entered("/")]).await, Written::Well);
         drop(journal);
         let whole = std::fs::read(&path).expect("reads");
@@ -375,7 +314,7 @@ mod tests {
             std::fs::write(&path, &whole[..cut]).expect("writes");
             let runs = read_back(&path).expect("a torn line is no damage");
             assert!(runs.iter().all(|run| run.records.len() <= 1), "{cut}");
-            drop(Journal::open(dir.path(), &header("cleanup")).expect("opens"));
+            drop(opened(dir.path(), &header("cleanup")));
             let runs = read_back(&path).expect("reads");
             let last = runs.last().expect("the second run");
             assert_eq!(last.header, header("cleanup"), "{cut}");
@@ -397,11 +336,11 @@ mod tests {
     #[test]
     fn two_runs_in_one_directory_are_refused() {
         let dir = tempfile::tempdir().expect("a folder");
-        let first = Journal::open(dir.path(), &header("provision")).expect("opens");
-        let refused = Journal::open(dir.path(), &header("cleanup")).expect_err("held");
+        let first = opened(dir.path(), &header("provision"));
+        let refused = Journal::open(dir.path()).expect_err("held");
         assert!(refused.contains("another tf-engine"), "{refused}");
         drop(first);
-        assert!(Journal::open(dir.path(), &header("cleanup")).is_ok());
+        assert!(Journal::open(dir.path()).is_ok());
     }
 
     #[tokio::test]
