@@ -3,7 +3,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::connector_bench::{ConnectorBench, Ran};
@@ -24,13 +29,18 @@ case "$1" in
     /sys/class/dmi/id/*)
         [ "$AS_ROOT" = yes ] || { echo "cat: $1: Permission denied" >&2; exit 1; }
         exec /bin/cat "$BENCH/${1##*/}" ;;
-    /proc/sys/kernel/random/boot_id) exec /bin/cat "$BENCH/boot_id" ;;
+    /proc/sys/kernel/random/boot_id)
+        # A system that goes down answers for a while.
+        if [ -e "$BENCH/going-down" ]; then rm "$BENCH/going-down"; echo boot-1; exit; fi
+        exec /bin/cat "$BENCH/boot_id" ;;
     *) exec /bin/cat "$@" ;;
 esac"#;
 
 const REBOOT: &str = r#"
 [ "$AS_ROOT" = yes ] || exit 1
-echo boot-2 >"$BENCH/boot_id""#;
+: >"$BENCH/going-down"
+echo boot-2 >"$BENCH/boot_id"
+kill -KILL "$PPID""#;
 
 const APT_GET: &str = r#"
 [ "$AS_ROOT" = yes ] || exit 100
@@ -278,6 +288,7 @@ case "$*" in
     "flashfwpkg --forceupload "*)
         [ "$(/bin/cat "$3")" = "firmware in ${3##*/}" ] || exit 7
         [ ! -e "$BENCH/refused-${3##*/}" ] || { echo "FirmwareUpdateError"; exit 41; }
+        [ ! -p "$BENCH/flashing" ] || { echo begun >"$BENCH/flashing"; exec sleep 600; }
         case "$3" in
             */ilo5*) rm "$session"; echo "iLO will reboot to complete flashing. Session will be terminated." ;;
             *) echo "Firmware has successfully been flashed and a reboot is required for this firmware to take effect." ;;
@@ -453,8 +464,7 @@ fn a_part_that_was_not_updated_fails_the_stage_by_name() {
         ran.outcome["reason"],
         "System ROM: U30 v2.76 (02/09/2023) is there, not 2.80_06-01-2023"
     );
-    assert_eq!(server.asked().last().map(String::as_str), Some("logout"));
-    assert!(!server.board.bench.path("run/hpe-firmware").exists());
+    nothing_is_left_of(&server);
 }
 
 #[test]
@@ -477,6 +487,46 @@ fn a_server_that_has_the_release_is_not_rebooted() {
             .iter()
             .any(|request| request.contains(".fwpkg"))
     );
+}
+
+/// A run that has come as far as its first flash, which takes for ever.
+fn flashing(server: &mut Server) -> Child {
+    let data = json!({"version": "latest", "ignore_failure": true});
+    server.board.bench.job("firmware_update_data", data);
+    let fifo = server.board.bench.path("flashing");
+    let made = Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.expect("mkfifo").success());
+    let (begun, has_begun) = mpsc::channel();
+    // Reading it returns once a flash has begun.
+    thread::spawn(move || begun.send(fs::read_to_string(fifo).is_ok()));
+    let running = server
+        .board
+        .bench
+        .command("noprovision", "firmware_update")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tf-engine can be executed");
+    has_begun
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a flash begins");
+    running
+}
+
+#[track_caller]
+fn nothing_is_left_of(server: &Server) {
+    assert_eq!(server.asked().last().map(String::as_str), Some("logout"));
+    assert!(!server.board.bench.path("run/hpe-firmware").exists());
+}
+
+#[test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd")]
+fn a_job_that_is_cancelled_leaves_no_session_and_no_password() {
+    let mut server = Server::new();
+    let mut running = flashing(&mut server);
+    kill_process(Pid::from_child(&running), Signal::TERM).expect("it runs");
+    assert_eq!(running.wait().expect("it ends").code(), Some(143));
+    nothing_is_left_of(&server);
 }
 
 #[test]

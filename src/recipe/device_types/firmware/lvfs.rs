@@ -24,7 +24,8 @@ pub(crate) fn updates(devices: &str) -> Result<Value, String> {
 }
 
 fn update(device: &Value) -> Option<Value> {
-    let id = text(device, "DeviceId")?;
+    // It becomes an argument, and must not be taken for an option.
+    let id = text(device, "DeviceId").filter(|id| !id.starts_with('-'))?;
     if !has_flag(device, "updatable") {
         return None;
     }

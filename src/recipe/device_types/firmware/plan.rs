@@ -128,7 +128,8 @@ pub(crate) fn unmet(updates: &Value, firmware: &str) -> Result<Vec<String>, Stri
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
 
     use super::{plan, unmet};
 
@@ -247,5 +248,48 @@ mod tests {
         let left = unmet(&plan["updates"], "{\"Members\": []}").expect("an inventory");
         assert_eq!(left, ["HPE Eth 10/25Gb: the BMC no longer lists it"]);
         assert!(unmet(&json!(null), "{\"Members\": []}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_plan_that_was_carried_out_leaves_nothing_to_do(
+            parts in prop::collection::vec((0u8..4, "[0-3]\\.[0-9]{1,2}", any::<bool>()), 0..6),
+            files in prop::collection::vec((0u8..4, "[0-3]\\.[0-9]{1,2}"), 0..8),
+        ) {
+            let mut members: Vec<Value> = parts
+                .iter()
+                .enumerate()
+                .map(|(at, (target, version, updateable))| {
+                    json!({"Name": "part", "Version": version, "Updateable": updateable, "Oem": {"Hpe":
+                        {"DeviceContext": at.to_string(), "Targets": [target.to_string()]}}})
+                })
+                .collect();
+            let index: Map<String, Value> = files
+                .iter()
+                .enumerate()
+                .map(|(at, (target, version))| (format!("{at}.fwpkg"), package(version, &target.to_string())))
+                .collect();
+            let index = Value::Object(index);
+            let plan = planned(&json!({"Members": members}), &index);
+            let updates = plan["updates"].as_array().expect("a list");
+            let mut used: Vec<&Value> = updates.iter().map(|update| &update["file"]).collect();
+            used.sort_by_key(|file| file.to_string());
+            used.dedup();
+            prop_assert_eq!(plan["files"].as_array().map(Vec::len), Some(used.len()));
+            for update in updates {
+                let at: usize = update["context"].as_str().and_then(|at| at.parse().ok()).expect("a place");
+                prop_assert_eq!(&members[at]["Version"], &update["from"]);
+                members[at]["Version"] = update["to"].clone();
+            }
+            let firmware = json!({"Members": members});
+            prop_assert_eq!(unmet(&plan["updates"], &firmware.to_string()), Ok(vec![]));
+            prop_assert_eq!(&planned(&firmware, &index)["files"], &json!([]));
+        }
+
+        #[test]
+        fn no_text_is_too_much(firmware in "\\PC*", index in "[{}\\[\\]\":,a0]*") {
+            let _ = plan(&firmware, &index, &index);
+            let _ = plan("{\"Members\": []}", &index, &firmware);
+        }
     }
 }
