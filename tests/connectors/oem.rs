@@ -1,15 +1,18 @@
 //! Boards that restore themselves: real disks, file systems and scripts, stand-ins for what only such
 //! a board has.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
+use crate::connector_bench::ConnectorBench;
 use crate::file_server::{Answer, FileServer};
 use crate::image::{program, run};
-use crate::oem_board::{OemBoard, iso_image};
+use crate::oem_board::{OemBoard, iso_image, quiet};
+use crate::sshd::{Setup, TempUser};
 
 /// A shell would take it for more than a path: it would call the stand-in.
 const ISO: &str = "/oem/jammy-X10.iso?a=1&b='$(apt-get)'";
@@ -347,4 +350,89 @@ fn a_board_restores_itself_by_its_vendors_commands() {
         "{}",
         refused.stderr()
     );
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have = "sshd", have = "users")),
+    ignore = "needs sshd and useradd, as root"
+)]
+fn the_installed_system_is_logged_in_to_by_its_first_password() {
+    let mut bench = ConnectorBench::new();
+    let user = TempUser::create();
+    let path = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", bench.bin().display());
+    let sshd = Setup::new()
+        .line("PasswordAuthentication yes")
+        .line("AuthorizedKeysFile .ssh/authorized_keys")
+        .env("PATH", &path)
+        .start();
+    fs::create_dir_all(bench.path("home/.ssh")).expect("a folder");
+    fs::copy(sshd.client_key(), bench.path("home/.ssh/id_ed25519")).expect("a key");
+    let public = sshd.client_key().with_extension("pub");
+    fs::copy(&public, bench.path("home/.ssh/id_ed25519.pub")).expect("a key");
+    let keys = user.home().join(".ssh/authorized_keys");
+    for folder in [&bench.path(""), &bench.bin()] {
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("chmod");
+    }
+    fs::create_dir(user.home().join(".ssh")).expect("a folder");
+    fs::copy(&public, &keys).expect("the keys");
+    for path in [&user.home().join(".ssh"), &keys] {
+        user.give(path);
+    }
+    for (name, text) in [("boot_id", "boot-0\n"), ("calls", "")] {
+        fs::write(bench.path(name), text).expect("a file");
+        fs::set_permissions(bench.path(name), Permissions::from_mode(0o666)).expect("chmod");
+    }
+    let image = bench.path("image.iso");
+    fs::write(&image, iso_image()).expect("an image");
+    fs::set_permissions(&image, Permissions::from_mode(0o644)).expect("chmod");
+
+    quiet(
+        &bench,
+        "cat",
+        "[ \"$*\" != /proc/sys/kernel/random/boot_id ] || exec /bin/cat \"$BENCH/boot_id\"\nexec /bin/cat \"$@\"",
+    );
+    quiet(
+        &bench,
+        "sudo",
+        "case $* in\n\
+         '-n reboot') echo boot-1 >\"$BENCH/boot_id\" ;;\n\
+         '-n dell-restore-system -y') rm \"$HOME/.ssh/authorized_keys\"; echo boot-2 >\"$BENCH/boot_id\" ;;\n\
+         *PQSERVICE*) printf '/dev/fake2\\n/dev/fake1\\n'; exit ;;\n\
+         *'-n sh '*) echo \"fill ${*#*tf-engine-* }\" | sed 's|/var/tmp/[^/]*/||g' >>\"$BENCH/calls\"; exit ;;\n\
+         esac\n\
+         echo \"$*\" >>\"$BENCH/calls\"",
+    );
+    quiet(
+        &bench,
+        "wget",
+        "while [ \"$1\" != -O ]; do shift; done\ncp \"$BENCH/image.iso\" \"$2\"",
+    );
+    quiet(&bench, "systemctl", "echo inactive; exit 3");
+    quiet(&bench, "git", "for folder; do :; done\nmkdir \"$folder\"");
+    bench
+        .device("device_ip", "127.0.0.1")
+        .device("device_port", sshd.port())
+        .device("recovered_password", user.password())
+        .job(
+            "test_data",
+            json!({"test_username": user.name(), "test_password": "the old one"}),
+        )
+        .job("provision_data", json!({"url": "http://images/focal.iso"}));
+    let ran = bench.run("oemscript", "provision");
+    ran.ends_with(0);
+    assert_eq!(
+        bench.calls(),
+        [
+            "-n reboot",
+            "fill /dev/fake2 recovery.iso preseed",
+            "-n dell-restore-system -y",
+            "-n apt-get -o DPkg::Lock::Timeout=600 purge -y ubiquity",
+        ]
+    );
+    let key = fs::read_to_string(&public).expect("a key");
+    let let_in = fs::read_to_string(&keys).expect("the new system's keys");
+    let word = key.split(' ').nth(1).expect("a key");
+    assert!(let_in.contains(word), "{let_in}");
+    assert!(!ran.stderr().contains(user.password()), "{}", ran.stderr());
 }
