@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::bounded::{late, within};
 use super::driver::limit;
 use super::{
-    Lab, Notes, Performed, PlanContext, Request, ScopeWork, StepContext, StepError, registry,
+    Deed, Lab, Notes, Performed, PlanContext, Request, ScopeWork, StepContext, StepError, registry,
     stand_in,
 };
 use crate::recipe::model::Step;
@@ -51,6 +51,11 @@ impl Look {
     /// What it does, as a person reads it; secrets are not masked yet.
     pub fn describe(&self) -> Vec<String> {
         self.request.describe()
+    }
+
+    /// The same for a program.
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.request.deeds()
     }
 
     /// What it would give of a lab in which all goes well, but for what `given` says.

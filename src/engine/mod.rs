@@ -36,7 +36,7 @@ mod summary;
 pub use blame::Evidence;
 pub use identity::fresh_seed;
 pub use names::signal_name;
-pub use planned::{Forgiven, Plan, Planned, StateRules, StepRules, Tries, plan};
+pub use planned::{Forgiven, Plan, Planned, PlannedProbe, StateRules, StepRules, Tries, plan};
 pub use prepare::{Inputs, Refused, RunRequest};
 pub use record::{Failure, NamedStep, Noted, Record, Then, What, millis, outcome_word, utc};
 pub use recovery::{Means, Pending, pending, recover};

@@ -1,7 +1,10 @@
 //! A dry run's plan as a person reads it, and as a program does.
 
+use super::outcome::verdict_word;
 use crate::diagnostic::{plain, plural};
-use crate::engine::{Forgiven, NamedStep, Plan, Planned, StateRules, StepRules, Tries};
+use crate::engine::{
+    Forgiven, NamedStep, Plan, Planned, PlannedProbe, StateRules, StepRules, Tries,
+};
 use crate::recipe::ErrorKind;
 
 /// The plan as JSON: [`Plan`] as it is serialised.
@@ -30,6 +33,7 @@ pub fn plan_text(plan: &Plan) -> String {
     for entry in &plan.entries {
         page.entry(entry);
     }
+    page.probes(&plan.blame);
     if plan.cut {
         page.line(0, "\nthe plan is cut here: it would be too long");
     }
@@ -75,6 +79,31 @@ impl<'p> Page<'p> {
     fn rules(&mut self, depth: usize, rules: &[String]) {
         if !rules.is_empty() {
             self.line(depth, &format!("· {}", rules.join(" · ")));
+        }
+    }
+
+    fn probes(&mut self, probes: &'p [PlannedProbe]) {
+        if probes.is_empty() {
+            return;
+        }
+        self.heading("if it failed, this would be looked at");
+        for probe in probes {
+            let name = &probe.probe;
+            let verdict = probe
+                .verdict
+                .map(|verdict| format!(" (if it does not hold: {})", verdict_word(verdict)));
+            let verdict = verdict.unwrap_or_default();
+            if let Some(why) = &probe.not_known {
+                let why = why.lines().map(plain).collect::<Vec<_>>().join(" ⏎ ");
+                self.line(1, &format!("{name} could not be: {why}"));
+                continue;
+            }
+            let mut lines = probe.sends.iter().flat_map(|send| send.lines()).map(plain);
+            let first = lines.next().unwrap_or_default();
+            self.line(1, &format!("{name}{verdict}: {first}"));
+            for line in lines {
+                self.line(2, &line);
+            }
         }
     }
 

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::prepare::{Refused, RunRequest};
 use super::record::NamedStep;
 use crate::actions::Deed;
-use crate::recipe::ErrorKind;
+use crate::recipe::{ErrorKind, Verdict};
 
 pub use rules::{Caught, Forgiven, StateRules, StepRules, Tries};
 
@@ -43,6 +43,27 @@ pub struct Plan {
     pub hosts: BTreeMap<String, Remote>,
     /// In the order in which it would be done.
     pub entries: Vec<Planned>,
+    /// What would be looked at if it failed, in the recipe's order.
+    pub blame: Vec<PlannedProbe>,
+}
+
+/// A probe that would be tried after a failure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedProbe {
+    /// Its name.
+    pub probe: Arc<str>,
+    /// Its action.
+    pub action: &'static str,
+    /// Whose fault it is if it fails; absent where that depends on how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What it sends, as a person reads it.
+    pub sends: Vec<String>,
+    /// The same for a program.
+    pub deeds: Vec<Deed>,
+    /// Why it could not be tried; absent where it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_known: Option<String>,
 }
 
 /// Where a remote host is.

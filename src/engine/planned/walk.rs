@@ -8,10 +8,11 @@ use std::time::SystemTime;
 
 use super::fork::{Failing, Fork, Until, unknown_output};
 use super::rules::{StateRules, StepRules};
-use super::{Plan, Planned, Remote, UNKNOWN};
-use crate::actions::{PlanContext, registry};
+use super::{Plan, Planned, PlannedProbe, Remote, UNKNOWN};
+use crate::actions::{Look, PlanContext, registry};
 use crate::diagnostic::Span;
 use crate::engine::at_once;
+use crate::engine::memory::Memory;
 use crate::engine::prepare::{Circumstances, Prepared, Refused, RunRequest};
 use crate::engine::record::{NamedStep, What};
 use crate::machine::{
@@ -62,6 +63,7 @@ pub(super) fn plan(request: RunRequest) -> Result<Plan, Refused> {
         Machine::new(Arc::clone(&prepared.chart), prepared.seed),
         prepared.memory(),
     ));
+    let blame = probes(&prepared.memory());
     while let Some(fork) = next {
         walk.way(fork);
         // The way goes on with the nearest guard first; errors come after all guards.
@@ -76,7 +78,32 @@ pub(super) fn plan(request: RunRequest) -> Result<Plan, Refused> {
         cut: walk.cut,
         hosts: walk.hosts,
         entries: walk.entries,
+        blame,
     })
+}
+
+/// What would be looked at after a failure.
+fn probes(memory: &Memory) -> Vec<PlannedProbe> {
+    let masked = |texts: Vec<String>| -> Vec<String> {
+        texts.iter().map(|text| memory.lab.mask(text)).collect()
+    };
+    let all = memory.probes(SystemTime::now()).into_iter();
+    all.map(|probe| {
+        let sends = masked(probe.describe());
+        let (deeds, not_known) = match &probe.looks {
+            Ok(looks) => (looks.iter().flat_map(Look::deeds).collect(), None),
+            Err(error) => (Vec::new(), Some(memory.lab.mask(&error.message))),
+        };
+        PlannedProbe {
+            probe: probe.name,
+            action: probe.step.action.name,
+            verdict: probe.step.verdict,
+            sends,
+            deeds,
+            not_known,
+        }
+    })
+    .collect()
 }
 
 /// What was told so far, and what is still to be walked.
