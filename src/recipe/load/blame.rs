@@ -104,3 +104,96 @@ impl Cx<'_> {
         self.expr("lab_failure_status", node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnostic::Findings;
+    use crate::recipe::library::Library;
+    use crate::recipe::load::{load, load_text};
+    use crate::recipe::model::Recipe;
+
+    const STAGE: &str = "stages:\n  provision:\n    timeout: 1m\n    do: []\n";
+
+    fn read(blame: &str) -> (Option<Recipe>, Findings) {
+        let text = format!("recipe: x\nsummary: X\n{blame}{STAGE}");
+        let loaded = load_text(&Library::default(), "x", &text);
+        (loaded.recipe, loaded.findings)
+    }
+
+    #[test]
+    fn a_probe_has_its_key_as_name_and_a_bound() {
+        let (recipe, findings) =
+            read("blame: { switch: { run: x }, board: { wait: { tcp: a:1 } } }\n");
+        assert!(findings.0.is_empty(), "{findings:?}");
+        let recipe = recipe.expect("it is a recipe");
+        let probes: Vec<String> = recipe
+            .blame
+            .iter()
+            .map(|(name, step)| format!("{name} {} {:?}", step.name, step.timeout))
+            .collect();
+        assert_eq!(
+            probes,
+            [
+                "switch switch After(Literal(5s))",
+                "board board After(Literal(5s))"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_probe_only_looks() {
+        #[track_caller]
+        fn case(probe: &str, expected: &[&str]) {
+            let (_, findings) = read(&format!("blame:\n  x:\n    {probe}\n"));
+            let said: Vec<&str> = findings
+                .0
+                .iter()
+                .map(|finding| finding.message.as_str())
+                .collect();
+            assert_eq!(said, expected, "{probe}");
+        }
+        const CHANGES: &str = "a probe of `blame` changes nothing";
+        case("http: { method: HEAD, url: \"http://a/\" }", &[]);
+        case("http: \"http://a/\"", &[]);
+        case(
+            "http: { url: \"http://a/\", json: { on: true } }",
+            &[CHANGES],
+        );
+        case("http: { method: PUT, url: \"http://a/\" }", &[CHANGES]);
+        case(
+            "wait: { http: { method: POST, url: \"http://a/\" } }",
+            &[CHANGES],
+        );
+        case(
+            "wait: { steps: [ { http: { method: POST, url: \"http://a/\" } } ] }",
+            &[CHANGES],
+        );
+        case(
+            "wait: { ssh: dut, authorize: false }\nhosts: { dut: { address: a } }",
+            &[],
+        );
+        case(
+            "wait: { ssh: dut, authorize: true }\nhosts: { dut: { address: a } }",
+            &[CHANGES],
+        );
+        case("wait: { tcp: \"a:1\" }\n    timeout: 30s", &[]);
+    }
+
+    #[test]
+    fn a_child_adds_probes_and_takes_them_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let parent = "recipe: parent\nlibrary: true\nblame: { a: { run: a }, b: { run: b } }\nlab_failure_status: 1\n";
+        let child = format!(
+            "recipe: child\nsummary: X\nextends: parent\nblame: {{ c: {{ run: c }}, a: null }}\n{STAGE}"
+        );
+        let path = folder.path().join("child.yaml");
+        std::fs::write(folder.path().join("parent.yaml"), parent).expect("a file");
+        std::fs::write(&path, child).expect("a file");
+        let loaded = load(&Library::default(), &path.to_string_lossy());
+        let recipe = loaded.recipe.expect("it is a recipe");
+        let names: Vec<&String> = recipe.blame.keys().collect();
+        assert_eq!(names, ["b", "c"]);
+        let status = recipe.lab_failure_status.expect("it is inherited");
+        assert_eq!(&*status.text, "1");
+    }
+}
