@@ -18,5 +18,7 @@ mod gear;
 mod http;
 #[path = "actions/lowered.rs"]
 mod lowered;
+#[path = "actions/serve.rs"]
+mod serve;
 #[path = "actions/wait.rs"]
 mod wait;

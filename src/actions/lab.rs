@@ -230,6 +230,19 @@ impl Lab {
         }
     }
 
+    /// Where a host is.
+    ///
+    /// # Errors
+    /// `input`: there is no such host, it is the engine's own machine, or its address has no value.
+    pub(super) fn address(&self, home: Option<&str>, name: &str) -> Result<Text, StepError> {
+        match &self.declared_host(home, name)?.login {
+            Some(login) => self.rendered(home, "address", &login.address)?.text(),
+            None => Err(StepError::input(format!(
+                "`{name}` is the engine's own machine"
+            ))),
+        }
+    }
+
     /// Ends all connections.
     pub async fn close(&self) {
         let hosts: Vec<Host> = self.known().hosts.drain().map(|(_, host)| host).collect();

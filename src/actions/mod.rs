@@ -44,6 +44,7 @@ mod run;
 mod scope_work;
 mod script;
 mod serial_line;
+mod serve;
 mod set;
 mod sleep;
 mod sse;

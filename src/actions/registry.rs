@@ -15,6 +15,7 @@ const PLANS: &[(&str, Plan)] = &[
     ("capture", super::capture::plan),
     ("copy", super::copy::plan),
     ("download", super::download::plan),
+    ("serve", super::serve::plan),
     ("flash", super::flash::plan),
     ("power", super::power::plan),
     ("mux", super::mux::plan),

@@ -159,6 +159,25 @@ fn neutral(
                 ("verified", or(value("verify"), json!(true))),
             ])
         }
+        "serve" => {
+            let name = served_name(&value("file"));
+            let address = match value("address").as_str() {
+                None | Some("auto") => "192.0.2.1".to_owned(),
+                Some(address) => address.to_owned(),
+            };
+            let port = value("port").as_u64().filter(|port| *port > 0);
+            let port = port.unwrap_or(49152);
+            let url = match value("protocol").as_str() {
+                Some("tcp") => format!("tcp://{address}:{port}"),
+                _ => format!("http://{address}:{port}/{name}"),
+            };
+            object([
+                ("url", json!(url)),
+                ("address", json!(address)),
+                ("port", json!(port)),
+                ("name", json!(name)),
+            ])
+        }
         "capture" => object([("path", or(value("to"), json!("serial.log")))]),
         "power" => {
             let state = match value("to").as_str() {
@@ -196,6 +215,13 @@ fn neutral(
         _ => Map::new(),
     };
     Ok(fields)
+}
+
+/// The last part of a path.
+fn served_name(file: &Value) -> String {
+    let path = std::path::Path::new(file.as_str().unwrap_or_default());
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {

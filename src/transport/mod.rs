@@ -9,6 +9,7 @@ mod command;
 mod fault;
 mod host;
 mod http;
+pub mod offer;
 mod ping;
 pub mod probe;
 mod process;

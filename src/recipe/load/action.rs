@@ -54,11 +54,7 @@ impl Cx<'_> {
                     key.span,
                     format!("`{name}` is not in this version"),
                 )
-                .help(if name == "serial" {
-                    "`capture` logs a serial line"
-                } else {
-                    "`copy` and `write` put files on a host"
-                }),
+                .help("`capture` logs a serial line"),
             );
         } else {
             let similar = nearest(name, ACTIONS.iter().map(|action| action.name));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::Action;
+use super::action::{Action, Places};
 use super::shape::{Fields, Param, Shape};
 use crate::recipe::ErrorKind;
 
@@ -109,5 +109,62 @@ pub(super) const DOWNLOAD: Action = {
     ])
     .gives(&["path", "bytes", "sha256", "url"]);
     action.stall = Some(Duration::from_secs(2 * 60));
+    action
+};
+
+pub(super) const SERVE: Action = {
+    let mut action = Action::new(
+        "serve",
+        "Lets others fetch one file from this machine for as long as its scope is open.",
+        Fields::new(&[
+            Param::new("file", Shape::Path, "The file.").required(),
+            Param::new(
+                "to",
+                Shape::Host,
+                "Who fetches it: it is offered at our address on the way there.",
+            )
+            .required(),
+            Param::new(
+                "protocol",
+                Shape::Word(&["http", "tcp"]),
+                "How it is asked for; `tcp`: whoever connects gets the bytes.",
+            )
+            .default("http"),
+            Param::new(
+                "port",
+                Shape::Integer(0, 65535),
+                "The port; 0: one that is free.",
+            )
+            .default("0"),
+            Param::new(
+                "address",
+                Shape::Text,
+                "An address of this machine; `auto`: the one on the way to `to`.",
+            )
+            .default("auto"),
+            Param::new(
+                "pack",
+                Shape::Word(&["none", "xz"]),
+                "`xz`: what is packed otherwise, or not at all, is sent as xz.",
+            )
+            .default("none"),
+            Param::new(
+                "once",
+                Shape::Boolean,
+                "Whether it is over once somebody has it whole.",
+            )
+            .default("false"),
+            Param::new(
+                "tally",
+                Shape::Path,
+                "A file that says as JSON how often it was sent: `whole`, `broken`.",
+            ),
+        ]),
+    )
+    .seconds(10)
+    .without_defaults()
+    .raises(&[ErrorKind::Io, ErrorKind::Unreachable])
+    .gives(&["url", "address", "port", "name"]);
+    action.places = Places::Enter;
     action
 };

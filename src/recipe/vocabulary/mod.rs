@@ -27,6 +27,7 @@ pub const ACTIONS: &[&Action] = &[
     &file::WRITE,
     &file::COPY,
     &file::DOWNLOAD,
+    &file::SERVE,
     &board::FLASH,
     &board::CAPTURE,
     &board::POWER,
@@ -49,7 +50,7 @@ pub const DRIVER_ACTIONS: &[&str] = &["run", "commands", "http", "sleep"];
 pub const BLAME_ACTIONS: &[&str] = &["run", "wait", "http"];
 
 /// Actions of the language that this version does not have.
-pub const LATER: &[&str] = &["serve", "serial"];
+pub const LATER: &[&str] = &["serial"];
 
 /// What the loader puts in the place of an action that it does not know, so that it can go on. A
 /// recipe with one is refused.
