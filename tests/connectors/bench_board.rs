@@ -38,12 +38,21 @@ impl BoardBench {
         fs::copy(public, keys.join("id_ed25519.pub")).expect("a key");
         let user = TempUser::create();
         let card = Card::blank(&bench.path(""), mib);
-        // The real one would look for the commands elsewhere. Not in the record: they are themselves.
-        let sudo = bench.bin().join("sudo");
-        let body = "#!/bin/sh\n[ \"$1\" = -n ] || { echo 'a password is asked for' >&2; exit 1; }\n\
-                    shift\nexec \"$@\"\n";
-        fs::write(&sudo, body).expect("a script");
-        fs::set_permissions(&sudo, Permissions::from_mode(0o755)).expect("chmod");
+        // The user on the board is not the one who runs the tests.
+        let everybody = |path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+        };
+        everybody(bench.path(""), 0o755);
+        fs::write(bench.path("calls"), "").expect("the record");
+        everybody(bench.path("calls"), 0o666);
+        // The real one would look for the commands elsewhere, and the real restart is nobody's wish.
+        let sudo = format!(
+            "[ \"$1\" = -n ] || {{ echo 'a password is asked for' >&2; exit 1; }}\nshift\n\
+             case $1 in /*) command={}/${{1##*/}}; shift; set -- \"$command\" \"$@\" ;; esac\n\
+             exec \"$@\"\n",
+            bench.bin().display()
+        );
+        unrecorded(&bench, "sudo", &sudo);
         let reset = bench.stand_in("reset", "echo reset >>\"$BENCH/resets\"");
         bench
             .device("device_ip", "127.0.0.1")
@@ -73,4 +82,13 @@ impl BoardBench {
         let key = key.split_whitespace().nth(1).expect("a key");
         known.is_ok_and(|known| known.contains(key))
     }
+}
+
+/// A command of the bench that leaves nothing in the record.
+pub(crate) fn unrecorded(bench: &ConnectorBench, name: &str, body: &str) {
+    let path = bench.bin().join(name);
+    let folder = bench.path("");
+    let text = format!("#!/bin/sh\nBENCH={}\n{body}", folder.display());
+    fs::write(&path, text).expect("a script");
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("chmod");
 }

@@ -18,10 +18,13 @@ mod maas_node;
 mod sshd;
 #[path = "../support/testflinger_server.rs"]
 mod testflinger_server;
+#[path = "../support/web.rs"]
+mod web;
 
 mod bench_board;
 mod blame;
 mod cm3;
+mod dragonboard;
 mod drop_in;
 mod fake_connector;
 mod firmware;
@@ -29,6 +32,7 @@ mod hook;
 mod maas2;
 mod migrate;
 mod multi;
+mod netboot;
 mod noprovision;
 mod oem;
 mod oem_autoinstall;

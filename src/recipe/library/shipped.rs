@@ -14,6 +14,10 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
         include_str!("../../../recipes/dell_oemscript.yaml"),
     ),
     (
+        "dragonboard",
+        include_str!("../../../recipes/dragonboard.yaml"),
+    ),
+    (
         "fake_connector",
         include_str!("../../../recipes/fake_connector.yaml"),
     ),
@@ -27,9 +31,10 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
         "lenovo_oemscript",
         include_str!("../../../recipes/lenovo_oemscript.yaml"),
     ),
-    ("multi", include_str!("../../../recipes/multi.yaml")),
     ("maas2", include_str!("../../../recipes/maas2.yaml")),
+    ("multi", include_str!("../../../recipes/multi.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
+    ("netboot", include_str!("../../../recipes/netboot.yaml")),
     (
         "noprovision",
         include_str!("../../../recipes/noprovision.yaml"),
@@ -63,6 +68,10 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
         include_str!("../../../recipes/dell_oemscript.test.yaml"),
     ),
     (
+        "dragonboard",
+        include_str!("../../../recipes/dragonboard.test.yaml"),
+    ),
+    (
         "fake_connector",
         include_str!("../../../recipes/fake_connector.test.yaml"),
     ),
@@ -79,9 +88,13 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
         "lenovo_oemscript",
         include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
     ),
-    ("multi", include_str!("../../../recipes/multi.test.yaml")),
     ("maas2", include_str!("../../../recipes/maas2.test.yaml")),
+    ("multi", include_str!("../../../recipes/multi.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
+    (
+        "netboot",
+        include_str!("../../../recipes/netboot.test.yaml"),
+    ),
     (
         "noprovision",
         include_str!("../../../recipes/noprovision.test.yaml"),
