@@ -26,6 +26,21 @@ async fn a_shell_string_runs_and_its_output_is_kept_and_shown() {
 }
 
 #[tokio::test]
+async fn what_is_not_shown_is_kept_and_stands_in_an_error() {
+    let bench = Bench::new().ready();
+    let run = |status: u8| {
+        let shell = format!("echo out; echo err >&2; exit {status}");
+        step("run", json!({"shell": shell, "show": false}))
+    };
+    let done = bench.perform(run(0)).await;
+    assert_eq!(done.field("stdout"), "out\n");
+    assert_eq!(done.lines(Stream::Stdout), [""; 0]);
+    assert_eq!(done.lines(Stream::Stderr), ["err"]);
+    let error = bench.perform(run(3)).await.result.expect_err("it failed");
+    assert!(error.tail.contains("out\n"));
+}
+
+#[tokio::test]
 async fn nones_of_an_argument_vector_are_dropped_and_lists_spliced() {
     let mut bench = Bench::new();
     bench.context.set(
