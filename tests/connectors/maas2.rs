@@ -2,13 +2,13 @@
 //! system.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::connector_bench::{ConnectorBench, Ran};
+use crate::connector_bench::{ConnectorBench, Ran, read_json};
 use crate::maas::{Maas, PROFILE, SYSTEM_ID};
 use crate::maas_node::{Flaw, Node};
 use crate::sshd::{Setup, Sshd};
@@ -246,6 +246,50 @@ fn a_deployment_that_fails_is_told_at_once_and_with_maas_own_log() {
         reason(&ran).contains("curtin: log of 1"),
         "{}",
         reason(&ran)
+    );
+}
+
+#[test]
+fn the_agent_is_told_why_a_deployment_failed() {
+    let lab = Lab::new(&[100 * GB]);
+    lab.maas.node().flaw = Flaw::InstallFails;
+    let link = lab.bench.bin().join("testflinger-device-connector");
+    symlink(env!("CARGO_BIN_EXE_tf-engine"), &link).expect("a link");
+    let config = lab.bench.write_inputs();
+    let mut command = Command::new(link);
+    command
+        .args(["maas2", "provision", "-c"])
+        .arg(config)
+        .arg("testflinger.json");
+    lab.bench.surround(&mut command);
+    let output = command.output().expect("tf-engine can be executed");
+    assert_eq!(output.status.code(), Some(1));
+    let told = read_json(&lab.bench.run_dir().join("device-connector-error.json"));
+    let message = &told["provision_exception_info"]["exception_message"];
+    let message = message.as_str().unwrap_or_default();
+    assert!(
+        message.contains("MAAS says `Failed deployment`"),
+        "{message}"
+    );
+    assert!(message.contains("curtin: log of"), "{message}");
+}
+
+#[test]
+fn what_maas_answers_is_shown_where_the_job_wants_it() {
+    let mut lab = Lab::new(&[100 * GB]);
+    let answer = "\"hostname\":\"lab-node\"";
+    let ran = lab.bench.run("maas2", "cleanup");
+    assert!(
+        !ran.ends_with(0).stderr().contains(answer),
+        "{}",
+        ran.stderr()
+    );
+    lab.bench.job("debug", true);
+    let ran = lab.bench.run("maas2", "cleanup");
+    assert!(
+        ran.ends_with(0).stderr().contains(answer),
+        "{}",
+        ran.stderr()
     );
 }
 

@@ -32,6 +32,7 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
         include_str!("../../../recipes/lenovo_oemscript.yaml"),
     ),
     ("maas2", include_str!("../../../recipes/maas2.yaml")),
+    ("maas_base", include_str!("../../../recipes/maas_base.yaml")),
     ("multi", include_str!("../../../recipes/multi.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.yaml")),
     ("netboot", include_str!("../../../recipes/netboot.yaml")),
@@ -89,6 +90,7 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
         include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
     ),
     ("maas2", include_str!("../../../recipes/maas2.test.yaml")),
+    ("maas_base", include_str!("../../../recipes/maas_base.test.yaml")),
     ("multi", include_str!("../../../recipes/multi.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
     (
