@@ -2,9 +2,10 @@
 //! the board, commands that hang.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Stdio;
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -225,6 +226,111 @@ fn a_failed_test_asks_nobody() {
     ran.ends_with(3);
     assert_eq!(ran.outcome["verdict"], "test");
     assert_eq!(ran.outcome["evidence"], json!([]));
+}
+
+#[test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd")]
+fn a_board_that_is_used_as_it_is_goes_out_of_service_unless_the_lab_says_otherwise() {
+    let mut board = Sshd::start();
+    let switch = Refusing::new();
+    let mut bench = bench(board.port(), "");
+    with_key(&bench, &board);
+    bench.stand_in("switch", "exit 1");
+    bench
+        .device("power_switch", switch.address())
+        .job("test_data", json!({"test_username": board.user()}));
+    bench.run("noprovision", "provision").ends_with(0);
+    assert!(bench.calls().is_empty(), "{:?}", bench.calls());
+
+    board.stop();
+    let ran = bench.run("noprovision", "provision");
+    ran.ends_with(46);
+    assert_eq!(ran.outcome["verdict"], "infra");
+    assert_eq!(found(&ran.outcome, "power_switch")["decisive"], true);
+    assert_eq!(found(&ran.outcome, "board")["holds"], false);
+    bench.device("on_lab_failure", 1);
+    bench.run("noprovision", "provision").ends_with(1);
+
+    // Its switch is well, whatever its commands say: a person must look.
+    let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    bench.device(
+        "power_switch",
+        good.local_addr().expect("an address").to_string(),
+    );
+    bench.run("noprovision", "provision").ends_with(46);
+}
+
+#[test]
+fn a_status_that_is_none_is_refused_before_anything_is_touched() {
+    let mut bench = bench(1, "");
+    bench.device("on_lab_failure", 7);
+    let ran = bench.run("noprovision", "provision");
+    ran.ends_with(2);
+    assert!(ran.stderr().contains("on_lab_failure"), "{}", ran.stderr());
+    bench
+        .device("on_lab_failure", 1)
+        .device("power_switch", "http://pdu/");
+    bench.run("noprovision", "provision").ends_with(2);
+}
+
+/// muxpi's probes, and a lab's command that fails before anything is known of the image.
+const CARD_BOARD: &str = "\
+recipe: card_board
+summary: A board with a card, whose lab fails at once
+extends: muxpi
+stages:
+  provision:
+    timeout: 1m
+    do:
+      - run: exit 1
+";
+
+/// A server that answers each request with this status line.
+fn answering(status: &'static str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut head = BufReader::new(stream.try_clone().expect("a handle")).lines();
+            let asked = head.next().and_then(Result::ok).unwrap_or_default();
+            while head
+                .next()
+                .and_then(Result::ok)
+                .is_some_and(|line| !line.is_empty())
+            {}
+            assert!(asked.starts_with("HEAD "), "{asked}");
+            let answer =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    port
+}
+
+#[test]
+fn an_image_that_is_not_there_is_the_job_s_and_a_server_that_is_down_the_lab_s() {
+    #[track_caller]
+    fn case(port: u16, verdict: &str, decisive: bool) {
+        let board = Refusing::new();
+        let mut bench = bench(board.port(), "");
+        let recipe = bench.path("card_board.yaml");
+        fs::write(&recipe, CARD_BOARD).expect("the recipe");
+        bench.job(
+            "provision_data",
+            json!({"url": format!("http://127.0.0.1:{port}/board.img")}),
+        );
+        let ran = bench.run(&recipe.to_string_lossy(), "provision");
+        ran.ends_with(1);
+        assert_eq!(ran.outcome["verdict"], verdict, "{:#}", ran.outcome);
+        let server = found(&ran.outcome, "image_server");
+        assert_eq!(server["decisive"], decisive, "{server}");
+    }
+    case(answering("404 Not Found"), "job", true);
+    case(answering("503 Service Unavailable"), "infra", true);
+    case(answering("405 Method Not Allowed"), "infra", false);
+    let refusing = Refusing::new();
+    case(refusing.port(), "infra", true);
 }
 
 /// Probes that end in every other way.
