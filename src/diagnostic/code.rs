@@ -45,6 +45,7 @@ impl Code {
             Some("08") => "What is left behind on the bench",
             Some("09") => "Comments that allow a finding",
             Some("10") => "Scenarios",
+            Some("11") => "Device configs",
             _ => "Others",
         }
     }
