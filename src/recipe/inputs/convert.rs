@@ -232,9 +232,12 @@ fn read(kind: InputType, input: &Input, node: &Node, sources: &Sources) -> Resul
             if is_url {
                 Ok(Value::from(text))
             } else {
-                Err(wrong(
-                    "it must be a URL that begins with `http://` or `https://`".to_owned(),
-                ))
+                let mut message =
+                    "it must be a URL that begins with `http://` or `https://`".to_owned();
+                if !input.secret {
+                    message.push_str(&format!(", not `{}`", shortened(text)));
+                }
+                Err(wrong(message))
             }
         }
         InputType::Path => {
@@ -278,8 +281,11 @@ fn map(input: &Input, node: &Node, sources: &Sources) -> Result<Value, Wrong> {
     let mut members = serde_json::Map::new();
     let declared = input.keys.as_ref();
     for (name, input) in declared.into_iter().flatten() {
-        let value = match node.get(name) {
-            Some(value) => convert(input, value, sources)?,
+        let value = match node.get(name).filter(|value| !value.is_null()) {
+            Some(value) => convert(input, value, sources).map_err(|wrong| Wrong {
+                message: format!("`{name}`: {}", wrong.message),
+                ..wrong
+            })?,
             None if input.required => {
                 return Err(Wrong {
                     code: Code::MissingInput,
