@@ -273,6 +273,7 @@ fn functions(analysis: &Analysis) -> Origins {
     let mut origins = Origins::default();
     for used in analysis.functions.iter().chain(&analysis.filters) {
         origins = origins.and(match used.name.as_str() {
+            "iot_kwargs" | "iot_username" => Origins::JOB,
             "test_env" => Origins::JOB.and(Origins::DEVICE),
             "legacy_format" => Origins::DEVICE,
             "now" => Origins::RUN,

@@ -6,6 +6,8 @@
 
 mod efi_order;
 pub(crate) mod firmware;
+pub(crate) mod iot;
+pub(crate) mod kvm;
 mod storage_plan;
 mod switches;
 mod user_data;

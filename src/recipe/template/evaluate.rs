@@ -8,13 +8,14 @@ use minijinja::ErrorKind;
 use super::super::Value;
 use super::convert::{MAX_OUTPUT, to_plain};
 use super::environment::{FUEL, environment};
+use super::functions::is_told;
 use super::quote::{finished, printed};
 use super::survey::Survey;
 use super::{Context, Expr, RenderError, Rendered, Style, Template, syntax};
 use crate::diagnostic::Span;
 
 /// Functions that read documents as a whole, secrets included.
-const SECRET_FUNCTIONS: &[&str] = &["test_env"];
+const SECRET_FUNCTIONS: &[&str] = &["iot_kwargs", "test_env"];
 
 impl Expr {
     /// Its value.
@@ -175,7 +176,9 @@ impl Place<'_> {
             }
             (ErrorKind::UndefinedError, Some(detail)) => self.error(None, detail),
             // Details quote values.
-            (kind, Some(_)) if self.secret => self.error(range, &kind.to_string()),
+            (kind, Some(_)) if self.secret && !is_told(error) => {
+                self.error(range, &kind.to_string())
+            }
             (_, Some(detail)) => self.error(range, detail),
             (kind, None) => self.error(range, &kind.to_string()),
         }

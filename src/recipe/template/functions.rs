@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 use super::super::device_types;
 use super::context::Services;
 use super::convert::{from_plain, to_plain};
-use super::{filters, firmware, legacy};
+use super::{control_host, filters, firmware, legacy};
 
 /// The longest time that `now` may look ahead: the language's longest duration, 366 days.
 const MAX_AHEAD: f64 = 366.0 * 86_400.0;
@@ -16,6 +16,7 @@ const MAX_AHEAD: f64 = 366.0 * 86_400.0;
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("asset", asset);
     environment.add_function("efi_order", efi_order);
+    control_host::add(environment);
     environment.add_function("maas_user_data", device_types::user_data);
     environment.add_function("now", now);
     environment.add_function("power_switches", power_switches);
@@ -28,6 +29,21 @@ pub(super) fn add(environment: &mut Environment<'static>) {
 pub(super) fn refused(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
+
+/// The same, of a message that quotes no secret: it is told even where secrets went in.
+pub(super) fn told(message: impl Into<String>) -> Error {
+    refused(message).with_source(Told)
+}
+
+/// Whether the error's message quotes no secret.
+pub(super) fn is_told(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Told>())
+}
+
+/// Marks an error of [`told`].
+#[derive(Debug, thiserror::Error)]
+#[error("the message quotes no secret")]
+struct Told;
 
 /// The text of a shipped file.
 fn asset(state: &State<'_, '_>, name: &str) -> Result<Value, Error> {

@@ -17,6 +17,7 @@ use super::Value;
 use crate::diagnostic::Span;
 
 mod context;
+mod control_host;
 mod convert;
 mod environment;
 mod evaluate;
