@@ -4,6 +4,8 @@
 
 #[path = "../support/connector_bench.rs"]
 mod connector_bench;
+#[path = "../support/control_host.rs"]
+mod control_host;
 #[path = "../support/file_server.rs"]
 mod file_server;
 #[path = "../support/http_stand_in.rs"]
@@ -24,6 +26,7 @@ mod web;
 mod bench_board;
 mod blame;
 mod cm3;
+mod control_host_types;
 mod dragonboard;
 mod drop_in;
 mod fake_connector;

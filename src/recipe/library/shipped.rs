@@ -6,8 +6,16 @@ pub(super) const RECIPES: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.yaml")),
     ("cm3", include_str!("../../../recipes/cm3.yaml")),
     (
+        "control_host_iot",
+        include_str!("../../../recipes/control_host_iot.yaml"),
+    ),
+    (
         "control_host_job",
         include_str!("../../../recipes/control_host_job.yaml"),
+    ),
+    (
+        "control_host_kvm",
+        include_str!("../../../recipes/control_host_kvm.yaml"),
     ),
     (
         "dell_oemscript",
@@ -61,8 +69,16 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
     ("base", include_str!("../../../recipes/base.test.yaml")),
     ("cm3", include_str!("../../../recipes/cm3.test.yaml")),
     (
+        "control_host_iot",
+        include_str!("../../../recipes/control_host_iot.test.yaml"),
+    ),
+    (
         "control_host_job",
         include_str!("../../../recipes/control_host_job.test.yaml"),
+    ),
+    (
+        "control_host_kvm",
+        include_str!("../../../recipes/control_host_kvm.test.yaml"),
     ),
     (
         "dell_oemscript",
@@ -125,6 +141,10 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
 
 /// Files by name.
 pub(super) const ASSETS: &[(&str, &str)] = &[
+    (
+        "control_host_kvm/user-data-oem",
+        include_str!("../../../recipes/files/control_host_kvm/user-data-oem"),
+    ),
     (
         "images/ce-oem-iot/user-data",
         include_str!("../../../recipes/files/images/ce-oem-iot/user-data"),
