@@ -1,7 +1,8 @@
 //! dragonboard: a board with two systems, of which the one writes the other's disk and wipes it where
 //! that fails.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Stdio;
 
 use serde_json::json;
 
@@ -154,7 +155,50 @@ fn a_master_system_that_does_not_come_up_is_46() {
         .job("provision_data", json!({"url": web.url("a.img")}));
     let ran = board.bench.run("dragonboard", "provision");
     ran.ends_with(46);
-    assert_eq!(web.requests(), 0);
+    assert!(!board.bench.path("wiped").exists());
     let resets = board.bench.calls();
     assert_eq!(resets.iter().filter(|call| *call == "reset").count(), 2);
+}
+
+#[test]
+#[cfg_attr(
+    not(all(have = "sshd", have = "users", have = "loop", have = "mkfs")),
+    ignore = "needs sshd, and useradd and loop devices as root; mkfs.ext4, mkfs.vfat and sfdisk"
+)]
+fn a_board_that_goes_away_in_the_middle_of_the_write_is_waited_for() {
+    let mut board = bench("master");
+    let held = board.bench.path("held");
+    run(program("mkfifo").arg(&held));
+    unrecorded(
+        &board.bench,
+        "dd",
+        "case $* in *of=*) if [ -p \"$BENCH/held\" ]; then : >\"$BENCH/writing\"; \
+         read -r _ <\"$BENCH/held\"; exit 1; fi ;; esac\nexec /bin/dd \"$@\"\n",
+    );
+    let image = board.bench.path("image");
+    Image::new().ext4("writable", &[("etc/", "")]).build(&image);
+    let web = Web::serve(fs::read(&image).expect("the image"));
+    board
+        .bench
+        .job("provision_data", json!({"url": web.url("classic.img")}));
+    let mut running = board
+        .bench
+        .command("dragonboard", "provision")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tf-engine can be executed");
+    // Whoever reads from it waits for as long as this is open.
+    let hold = File::options().read(true).write(true).open(&held);
+    while !board.bench.path("writing").exists() {
+        assert!(running.try_wait().expect("a child").is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    fs::remove_file(&held).expect("the fifo");
+    board.sshd.stop();
+    drop(hold.expect("a fifo"));
+    board.sshd.start_again();
+    let status = running.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0));
+    assert!(!board.bench.path("wiped").exists());
 }
