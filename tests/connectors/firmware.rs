@@ -531,6 +531,23 @@ fn a_job_that_is_cancelled_leaves_no_session_and_no_password() {
 
 #[test]
 #[cfg_attr(not(have = "sshd"), ignore = "needs sshd")]
+fn what_a_killed_run_left_is_taken_away_by_the_next_stage() {
+    let mut server = Server::new();
+    let mut running = flashing(&mut server);
+    running.kill().expect("it runs");
+    running.wait().expect("it ends");
+    let config = server.board.bench.path("run/hpe-firmware/ilorest.conf");
+    assert!(config.exists());
+    server
+        .board
+        .bench
+        .run("noprovision", "cleanup")
+        .ends_with(0);
+    nothing_is_left_of(&server);
+}
+
+#[test]
+#[cfg_attr(not(have = "sshd"), ignore = "needs sshd")]
 fn what_keeps_a_server_from_being_updated_is_named() {
     #[track_caller]
     fn case(spoil: impl Fn(&mut Server), data: Value, reason: &str) {
