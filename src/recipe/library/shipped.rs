@@ -106,7 +106,10 @@ pub(super) const SCENARIOS: &[(&str, &str)] = &[
         include_str!("../../../recipes/lenovo_oemscript.test.yaml"),
     ),
     ("maas2", include_str!("../../../recipes/maas2.test.yaml")),
-    ("maas_base", include_str!("../../../recipes/maas_base.test.yaml")),
+    (
+        "maas_base",
+        include_str!("../../../recipes/maas_base.test.yaml"),
+    ),
     ("multi", include_str!("../../../recipes/multi.test.yaml")),
     ("muxpi", include_str!("../../../recipes/muxpi.test.yaml")),
     (
