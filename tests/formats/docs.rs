@@ -7,7 +7,7 @@ use tf_engine::cli::parses;
 
 use super::schema::{fenced, value};
 
-const DOCUMENTS: &[&str] = &["README.md", "docs/checking.md"];
+const DOCUMENTS: &[&str] = &["README.md", "docs/checking.md", "docs/testflinger.md"];
 
 fn text(path: &str) -> String {
     std::fs::read_to_string(path).expect("the document is there")
