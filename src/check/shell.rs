@@ -163,9 +163,7 @@ mod tests {
     #[test]
     fn so_does_the_command_of_a_serial_line() {
         let text = format!(
-            "{HEAD}
-gear:
-  mine: {{ kind: serial, command: \"console {{{{ device.host }}}}\" }}
+            "{HEAD}  mine: {{ kind: serial, command: \"console {{{{ device.host }}}}\" }}
   theirs: {{ kind: serial, command: \"console {{{{ job.data.url }}}}\" }}
 stages:
   provision:
