@@ -21,7 +21,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -408,6 +408,48 @@ fn a_control_host_that_goes_away_in_the_middle_of_the_write_is_waited_for() {
     assert!(holds(&lab.card, &image));
     assert_eq!(web.requests(), 2);
     assert_eq!(lab.mux(), ["-ts", "-ts", "-dut"]);
+}
+
+#[test]
+#[cfg_attr(
+    not(have = "muxpi-lab"),
+    ignore = "needs sshd, loop devices and useradd, as root, and port 22 of 127.64.0.1"
+)]
+fn a_run_that_is_killed_in_the_middle_of_the_write_is_followed_by_one_that_gives_the_card_back() {
+    let lab = MuxpiLab::new(AT_ONCE, 40);
+    let (_, packed) = plain_image(&lab.file(""), 32);
+    // Half of the answer has been sent; the rest never comes.
+    let (reached, half_way) = std::sync::mpsc::channel();
+    let (_never, held) = std::sync::mpsc::channel::<()>();
+    let held = Mutex::new(held);
+    let web = Web::serve_watched(
+        packed,
+        Box::new(move |_| {
+            reached.send(()).expect("the test waits");
+            let _ = held.lock().expect("never poisoned").recv();
+        }),
+    );
+    let provision = json!({"url": web.url("image.zst"), "create_user": false});
+    let mut killed = lab
+        .command("provision", &provision)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tf-engine can be executed");
+    half_way.recv().expect("the image is fetched");
+    wait_until_written(lab.card.node());
+    assert_eq!(lab.mux(), ["-ts"]);
+    killed.kill().expect("it is there");
+    killed.wait().expect("it ends");
+
+    // The recipe has no such stage; an agent asks for it all the same.
+    let cleanup = lab.run_stage("cleanup", &provision);
+    cleanup.ends_with(0);
+    assert_eq!(lab.mux(), ["-ts", "-dut"]);
+    let log = String::from_utf8_lossy(&cleanup.output.stderr);
+    assert!(
+        log.contains("(provision of muxpi): left /storage, /"),
+        "{log}"
+    );
 }
 
 #[test]

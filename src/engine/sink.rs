@@ -50,7 +50,7 @@ pub enum Said {
 /// A reader of a run. A sink that fails says so itself and never stops the run: nothing here returns
 /// an error, and nothing may wait for a slow reader.
 pub trait Sink: Send {
-    /// A run begins.
+    /// A run begins, or the recovery of an earlier one in the same directory.
     fn open(&mut self, opening: &Opening);
 
     /// Something became true.

@@ -2,7 +2,8 @@
 //!
 //! Facts are the journal's lines. A note is `{"t", "at", "note", "state", "step", "place", ...}` with
 //! `note` one of `request`, `output`, `text`, `progress`, `doing`, `log`, `warning`. The first line is
-//! `{"t", "run": {...}}`, the last `{"t", "outcome": {...}}`, as in `outcome.json`.
+//! `{"t", "run": {...}}` (of an earlier run where that is recovered first; another such line follows),
+//! the last `{"t", "outcome": {...}}`, as in `outcome.json`.
 
 use std::time::{Duration, SystemTime};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use tf_engine::machine::{
-    Activation, Chart, Decision, End, Event, Fact, Item, List, Machine, Outcome, Site, StateId,
+    Activation, Chart, Decision, End, Event, Fact, Item, List, Machine, Moment, Outcome, Signal,
+    Site, StateId,
 };
 use tf_engine::recipe::ErrorKind;
 
@@ -61,10 +62,14 @@ fn killed(chart: &Arc<Chart>, tape: &Tape, after: usize) -> Option<(Machine, Vec
 
 /// Runs a machine by a tape; gives its facts, and how it ended.
 fn leave(machine: &mut Machine, tape: &Tape) -> (Vec<Fact>, End) {
+    leave_on(machine, tape, Event::Begin)
+}
+
+fn leave_on(machine: &mut Machine, tape: &Tape, first: Event) -> (Vec<Fact>, End) {
     let chart = Arc::clone(machine.chart());
     let mut world = World::new(&chart, tape);
     let mut facts = Vec::new();
-    let mut event = Event::Begin;
+    let mut event = first;
     loop {
         let turn = machine.advance(event, world.now);
         facts.extend(turn.facts);
@@ -208,6 +213,30 @@ fn where_no_run_can_have_stood_is_refused() {
         at("p", None)
     ]));
     assert!(!stands(&[at("/", None), at("p", None)]));
+}
+
+#[test]
+fn a_signal_before_it_begins_leaves_the_scopes_all_the_same() {
+    let text = "{initial: a, states: {a: {do: [a], next: done}}, exit: [x]}";
+    let chart = Arc::new(Chart::build(&recipe(text, "{}"), "provision").unwrap());
+    let stack = [Activation {
+        state: chart.root(),
+        item: None,
+        call: None,
+    }];
+    let mut machine = Machine::reopen(chart, 7, &stack).unwrap();
+    let waits = machine.advance(Event::Cancel(Signal::Term), Moment::START);
+    assert_eq!(
+        waits.next,
+        Decision::Wait {
+            until: Some(Moment::START)
+        }
+    );
+    let (facts, end) = leave_on(&mut machine, &Tape::default(), Event::Due);
+    let tries = facts
+        .iter()
+        .filter(|fact| matches!(fact, Fact::TryStarted { .. }));
+    assert_eq!((tries.count(), end), (1, End::Cancelled(Signal::Term)));
 }
 
 #[test]

@@ -177,6 +177,25 @@ impl MuxpiLab {
 
     /// `tf-engine run muxpi`, as an agent calls it.
     pub(crate) fn run(&self, provision_data: &Value) -> Run {
+        self.run_stage("provision", provision_data)
+    }
+
+    /// The same, of any stage.
+    pub(crate) fn run_stage(&self, stage: &str, provision_data: &Value) -> Run {
+        let mut command = self.command(stage, provision_data);
+        let output = command.output().expect("tf-engine can be executed");
+        let outcome = fs::read_to_string(self.run_dir().join("outcome.json"));
+        Run {
+            outcome: outcome
+                .ok()
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or_default(),
+            output,
+        }
+    }
+
+    /// What an agent calls.
+    pub(crate) fn command(&self, stage: &str, provision_data: &Value) -> Command {
         let config = self.file("default.yaml");
         fs::write(&config, self.default_yaml()).expect("the device config");
         let job = json!({
@@ -192,23 +211,15 @@ impl MuxpiLab {
             },
         });
         fs::write(self.run_dir().join("testflinger.json"), job.to_string()).expect("the job");
-        let output = Command::new(env!("CARGO_BIN_EXE_tf-engine"))
-            .args(["run", "muxpi", "-c"])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tf-engine"));
+        command
+            .args(["run", "muxpi", "--stage", stage, "-c"])
             .arg(config)
             .current_dir(self.run_dir())
             .env("HOME", self.file("home"))
             .env_remove("SSH_AUTH_SOCK")
-            .env_remove("XDG_STATE_HOME")
-            .output()
-            .expect("tf-engine can be executed");
-        let outcome = fs::read_to_string(self.run_dir().join("outcome.json"));
-        Run {
-            outcome: outcome
-                .ok()
-                .and_then(|text| serde_json::from_str(&text).ok())
-                .unwrap_or_default(),
-            output,
-        }
+            .env_remove("XDG_STATE_HOME");
+        command
     }
 
     fn default_yaml(&self) -> String {

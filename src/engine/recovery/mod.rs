@@ -7,7 +7,7 @@
 //! machine and in the same lab as any run. What it does goes into the journal as that run's facts, so a
 //! start that is killed in the middle of it is followed by one that goes on from there.
 //!
-//! Values get into the journal as they come to be ([`noting`](self)), as far as exit steps read them.
+//! Values get into the journal as they come to be, as far as exit steps read them.
 //! No secret does: one that is an input is taken from the config and the job of the new start, and a
 //! step that needs another secret fails and says so.
 
