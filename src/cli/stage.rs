@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::bounded::read_text;
 use super::output::Streams;
 use super::{Children, recipes};
-use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources};
+use crate::diagnostic::{Code, Finding, Findings, Severity, SourceFile, Sources};
 use crate::engine::{Inputs, Means, RunRequest, Signals};
 use crate::recipe::inputs::{Bound, OPTIONAL_STAGES, bind};
 use crate::recipe::library::Library;
@@ -79,6 +79,7 @@ impl StageArgs {
                 path.exists().then(|| read(&path, &mut missing)).flatten()
             }
         };
+        let config = device.as_ref().map(|file| file.name.clone());
         let binding = bind(&recipe, &self.stage, device, job, Some(&self.run_dir));
         recipes::say(&Sources::default(), &missing, streams);
         recipes::say(&binding.sources, &binding.findings, streams);
@@ -89,8 +90,19 @@ impl StageArgs {
                 width: STORY_WIDTH,
             };
             let shown = findings::render(&binding.sources, &all, style);
+            // A board's config is the lab's, a job whoever submitted it.
+            let is_of_the_lab = |finding: &Finding| {
+                let file = finding.span.and_then(|span| binding.sources.get(span.source));
+                file.is_some_and(|file| Some(&file.name) == config.as_ref())
+                    || finding.message.starts_with("`device.")
+            };
+            let mut errors = all.0.iter().filter(|it| it.severity == Severity::Error);
             return Err(Refusal {
-                verdict: Verdict::Job,
+                verdict: if errors.all(is_of_the_lab) {
+                    Verdict::Infra
+                } else {
+                    Verdict::Job
+                },
                 reason: recipes::first_error(&all),
                 story: shown.lines().map(str::to_owned).collect(),
             });

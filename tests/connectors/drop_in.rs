@@ -275,6 +275,11 @@ fn bad_input_is_told_with_its_place_in_the_agents_file_too() {
         let detail = agent.detail("provision").expect("a detail");
         assert!(detail.starts_with("InputError: "), "{detail}");
         assert!(detail.contains(told), "{told}: {detail}");
+        assert_eq!(
+            read_json(&run_dir.join("outcome.json"))["verdict"] == "infra",
+            config != "none.yaml",
+            "a board's config is the lab's"
+        );
     }
 }
 
