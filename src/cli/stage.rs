@@ -92,7 +92,9 @@ impl StageArgs {
             let shown = findings::render(&binding.sources, &all, style);
             // A board's config is the lab's, a job whoever submitted it.
             let is_of_the_lab = |finding: &Finding| {
-                let file = finding.span.and_then(|span| binding.sources.get(span.source));
+                let file = finding
+                    .span
+                    .and_then(|span| binding.sources.get(span.source));
                 file.is_some_and(|file| Some(&file.name) == config.as_ref())
                     || finding.message.starts_with("`device.")
             };
