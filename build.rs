@@ -25,12 +25,13 @@ const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 const SSHD: &[&str] = &["ssh-add", "ssh-agent", "ssh-keygen", "sshd"];
 
 /// A capability, and all the commands that it takes.
-const COMMANDS: [(&str, &[&str]); 8] = [
+const COMMANDS: [(&str, &[&str]); 9] = [
     ("busybox", &["busybox"]),
     ("dash", &["dash"]),
     ("dropbear", &["dropbear", "dropbearkey", "ssh-keygen"]),
     ("mkfs", &["mkfs.ext4", "mkfs.vfat", "sfdisk"]),
     ("openssl", &["openssl"]),
+    ("script", &["script"]),
     ("ssh", &["ssh"]),
     ("sshd", SSHD),
     ("sudo", &["sudo"]),

@@ -158,7 +158,8 @@ pub(super) fn check(whole: &Whole<'_>, chart: &Chart, findings: &mut Findings) {
 }
 
 /// The test phase is ended by the agent when it is silent for too long. While a step runs the log has
-/// a line from time to time; in the pause before another try it has none.
+/// a line from time to time, unless its output passes through: there the bound is meant. In the pause
+/// before another try it has none.
 pub(super) fn silence(whole: &Whole<'_>, chart: &Chart, findings: &mut Findings) {
     let options = whole.options;
     let Some(limit) = options

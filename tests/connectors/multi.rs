@@ -106,6 +106,7 @@ fn a_child_that_the_server_refuses_takes_the_others_with_it() {
     all_are_cancelled(&server, 2);
     let said = ran.outcome.to_string();
     assert!(said.contains("Missing data for required field"), "{said}");
+    assert_eq!(ran.outcome["verdict"], "job");
 }
 
 #[test]

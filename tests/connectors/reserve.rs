@@ -38,8 +38,8 @@ fn bench(server: &HttpStandIn) -> ConnectorBench {
 
 #[test]
 #[cfg_attr(
-    not(all(have = "sshd", have = "users")),
-    ignore = "needs sshd (openssh-server) and useradd (as root)"
+    not(all(have = "ssh", have = "sshd", have = "users")),
+    ignore = "needs ssh, sshd (openssh-server) and useradd (as root)"
 )]
 fn those_who_are_named_can_log_in() {
     let user = TempUser::create();

@@ -93,6 +93,7 @@ impl Drop for Terminal {
 }
 
 #[test]
+#[cfg_attr(not(have = "script"), ignore = "needs script (bsdutils)")]
 fn a_port_of_this_machine() {
     let mut terminal = Terminal::open();
     let mut bench = bench();
