@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::fit::reads;
+use super::fit::{provisioned_by, reads};
 use crate::diagnostic::{Code, Finding, Findings, Span};
 use crate::recipe::model::Recipe;
 use crate::recipe::yaml::Node;
@@ -50,7 +50,9 @@ pub(super) fn judge(best: &Recipe, config: &Node, findings: &mut Findings) {
             }
         }
     }
-    if reads(best, "reboot_script") && config.get("reboot_script").is_none_or(Node::is_null) {
+    if provisioned_by(best).contains("reboot_script")
+        && config.get("reboot_script").is_none_or(Node::is_null)
+    {
         findings.push(
             Finding::new(
                 Code::ConfigNoReset,

@@ -1,9 +1,12 @@
 //! Which recipes a config is for.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use super::given;
+use super::keys::READ_WHOLE;
 use crate::recipe::model::{Declared, Input, Recipe};
+use crate::recipe::reads::Used;
 use crate::recipe::yaml::Node;
 
 /// How well a recipe fits a config.
@@ -13,7 +16,7 @@ pub struct Fit {
     pub recipe: String,
     /// Its summary.
     pub summary: Option<String>,
-    /// Keys of the config that few other recipes read.
+    /// Keys of the config that its provisioning reads, and that of few others.
     pub telling: Vec<String>,
     /// Keys that it requires and the config lacks.
     pub missing: Vec<String>,
@@ -40,15 +43,30 @@ pub(super) fn reads(recipe: &Recipe, key: &str) -> bool {
     device_inputs(recipe).any(|(name, _)| name == key)
 }
 
+/// The keys of the device config that provisioning reads, in calls of other recipes too.
+pub(super) fn provisioned_by(recipe: &Recipe) -> HashSet<String> {
+    let used = Used::by_stage(recipe, "provision");
+    let homes = std::iter::once(None).chain(recipe.imports.keys().map(|name| Some(name.as_str())));
+    homes
+        .flat_map(|home| used.paths(home))
+        .filter_map(|path| match path {
+            [root, key, ..] if root == "device" => Some(key.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// All recipes, the best fit first.
 pub(super) fn ranked(recipes: &[Recipe], config: &Node) -> Vec<Fit> {
+    let provisioned: Vec<HashSet<String>> = recipes.iter().map(provisioned_by).collect();
     let is_telling = |key: &str| {
-        let readers = recipes.iter().filter(|recipe| reads(recipe, key)).count();
-        readers * 2 < recipes.len()
+        let readers = provisioned.iter().filter(|keys| keys.contains(key)).count();
+        readers * 2 < recipes.len() && !READ_WHOLE.contains(&key)
     };
     let mut fits: Vec<Fit> = recipes
         .iter()
-        .map(|recipe| {
+        .zip(&provisioned)
+        .map(|(recipe, provisioned)| {
             let read: Vec<&str> = given(config).filter(|key| reads(recipe, key)).collect();
             let mut missing: Vec<String> = Vec::new();
             for (name, input) in device_inputs(recipe) {
@@ -63,7 +81,7 @@ pub(super) fn ranked(recipes: &[Recipe], config: &Node) -> Vec<Fit> {
                 unread: given(config).count() - read.len(),
                 telling: read
                     .into_iter()
-                    .filter(|key| is_telling(key))
+                    .filter(|key| provisioned.contains(*key) && is_telling(key))
                     .map(str::to_owned)
                     .collect(),
                 missing,

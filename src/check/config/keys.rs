@@ -8,7 +8,7 @@ use crate::recipe::yaml::Node;
 
 /// Keys that no recipe declares, and that are read all the same: the agent's name stands in logs and
 /// in the environment of tests, which `env` is for.
-const READ_WHOLE: [&str; 2] = ["agent_name", "env"];
+pub(super) const READ_WHOLE: [&str; 2] = ["agent_name", "env"];
 
 /// Keys that are nothing without the other.
 const PAIRS: [(&str, &str, &str); 8] = [
