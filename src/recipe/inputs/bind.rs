@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::convert::{Wrong, convert};
+use super::convert::{Wrong, convert, is_blank};
 use super::document;
 use crate::diagnostic::{Code, Finding, Findings, SourceFile, Sources, Span, list, nearest};
 use crate::recipe::model::{Declared, Group, Input, Map, Recipe};
@@ -277,7 +277,7 @@ impl Binder<'_> {
         path: &[&str],
     ) -> Value {
         let name = path.join(".");
-        let Some(given) = given else {
+        let Some(given) = given.filter(|given| !is_blank(input, given)) else {
             if input.required && self.used.reads(self.home, path) {
                 let key = path.last().copied().unwrap_or_default();
                 let similar = nearest(

@@ -203,8 +203,8 @@ fn read(kind: InputType, input: &Input, node: &Node, sources: &Sources) -> Resul
         },
         InputType::Boolean => match &node.kind {
             Kind::Bool(truth) => Ok(Value::Bool(*truth)),
-            Kind::Str { text, .. } if text == "true" => Ok(Value::Bool(true)),
-            Kind::Str { text, .. } if text == "false" => Ok(Value::Bool(false)),
+            Kind::Int(number @ (0 | 1)) => Ok(Value::Bool(*number == 1)),
+            Kind::Str { text, .. } => truth(text).map(Value::Bool).ok_or_else(not),
             _ => Err(not()),
         },
         InputType::Duration => match node.kind {
@@ -259,6 +259,26 @@ fn read(kind: InputType, input: &Input, node: &Node, sources: &Sources) -> Resul
     }
 }
 
+/// A truth as YAML 1.1 lets it be written (yaml.org/type/bool.html); configs of labs are older than 1.2.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether an empty text stands for no value at all, as it does in many configs: where one is
+/// required, and where it is none of the input's types.
+pub(super) fn is_blank(input: &Input, node: &Node) -> bool {
+    let takes = |kind| input.types.contains(&kind);
+    let is_none = match input.required {
+        true => !takes(InputType::List),
+        false => !takes(InputType::String) && !takes(InputType::Any),
+    };
+    is_none && node.text() == Some("")
+}
+
 fn hidden(input: &Input, message: String) -> Option<String> {
     (!input.secret).then_some(message)
 }
@@ -281,7 +301,10 @@ fn map(input: &Input, node: &Node, sources: &Sources) -> Result<Value, Wrong> {
     let mut members = serde_json::Map::new();
     let declared = input.keys.as_ref();
     for (name, input) in declared.into_iter().flatten() {
-        let value = match node.get(name).filter(|value| !value.is_null()) {
+        let given = node
+            .get(name)
+            .filter(|value| !value.is_null() && !is_blank(input, value));
+        let value = match given {
             Some(value) => convert(input, value, sources).map_err(|wrong| Wrong {
                 message: format!("`{name}`: {}", wrong.message),
                 ..wrong

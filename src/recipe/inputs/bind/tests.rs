@@ -60,6 +60,12 @@ fn scalars_are_converted_where_nothing_is_lost() {
     case("type: integer", "'7'", &json!(7));
     case("type: number", "'1.5'", &json!(1.5));
     case("type: boolean", "'true'", &json!(true));
+    case("type: boolean", "yes", &json!(true));
+    case("type: boolean", "Off", &json!(false));
+    case("type: boolean", "0", &json!(false));
+    case("type: integer, default: 4", "''", &json!(4));
+    case("type: list, items: string", "''", &json!(null));
+    case("type: string, default: a", "''", &json!(""));
     case("type: duration, unit: m", "90", &json!(5400));
     case("type: duration", "1m30s", &json!(90));
     case("type: duration", "0.5", &json!(0.5));
@@ -99,6 +105,18 @@ fn what_is_required_is_asked_for_where_the_stage_reads_it() {
         .filter_map(|finding| finding.message.split('`').nth(1))
         .collect();
     assert_eq!(asked, ["device.b", "device.c"]);
+}
+
+#[test]
+fn an_empty_text_is_nothing_where_a_text_is_required() {
+    let recipe = recipe(
+        "device:\n  ip: { type: string, required: true }\n",
+        "{{ device.ip }}",
+    );
+    let binding = bound(&recipe, "ip: ''\n", "{}");
+    assert_eq!(said(&binding), ["TF0201 \"ip\""]);
+    let binding = bound(&recipe, "ip: 10.0.0.1\n", "{}");
+    assert!(said(&binding).is_empty());
 }
 
 #[test]
