@@ -17,7 +17,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use super::output::Streams;
 use super::perform::{Performance, Performed};
 use super::stage::{StageArgs, document};
-use super::{Children, Color, Exit, list};
+use super::{Children, Exit, list};
 use crate::engine::journal::is_held;
 use crate::recipe::Verdict;
 use crate::recipe::library::Library;
@@ -98,9 +98,13 @@ impl Connector {
         // An agent that gives up kills the shell around us, and only that: then the board is left in
         // order, as at a SIGTERM. Where it can't be asked for, the next stage leaves it.
         let _ = set_parent_process_death_signal(Some(Signal::TERM));
-        let mut streams = Streams::new(Color::Never);
         let run_dir = PathBuf::from(".");
         let config = document(&self.config);
+        let agent = config
+            .as_ref()
+            .and_then(|config| config.get("agent_name")?.as_str())
+            .unwrap_or_default();
+        let mut streams = Streams::of_connector(agent);
         if let Some(config) = &config
             && let Err(error) = write_device_info(&run_dir, config)
         {
@@ -108,10 +112,6 @@ impl Connector {
                 "tf-engine: {DEVICE_INFO_FILE} can't be written: {error}\n"
             ));
         }
-        let agent = config
-            .as_ref()
-            .and_then(|config| config.get("agent_name")?.as_str())
-            .unwrap_or_default();
         await_the_last(&run_dir, &mut streams);
         let console = Console::of_connector(Writer::standard(false), agent.to_owned());
         let stage = StageArgs {
@@ -154,7 +154,7 @@ fn await_the_last(run_dir: &Path, streams: &mut Streams) {
     let began = Instant::now();
     while is_held(run_dir) && began.elapsed() < PATIENCE {
         if began.elapsed() < LOOK {
-            streams.err(&format!(
+            streams.note(&format!(
                 "tf-engine: the last stage in this directory still leaves the board in order; \
                  it is waited for at most {} min\n",
                 PATIENCE.as_secs() / 60

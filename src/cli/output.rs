@@ -3,17 +3,28 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::{Color, Exit};
+use crate::report::connector_lines;
 use crate::report::findings::Style;
 
 /// Standard output and error, and whether each may have colour.
 #[derive(Debug)]
 pub(super) struct Streams {
     color: Color,
+    /// The agent's name, where lines have the form of a device connector's.
+    agent: Option<String>,
 }
 
 impl Streams {
     pub(super) fn new(color: Color) -> Self {
-        Self { color }
+        Self { color, agent: None }
+    }
+
+    /// What goes to standard error gets the form of a device connector's log.
+    pub(super) fn of_connector(agent: &str) -> Self {
+        Self {
+            color: Color::Never,
+            agent: Some(agent.to_owned()),
+        }
     }
 
     /// Whether to use colour on standard error.
@@ -61,8 +72,22 @@ impl Streams {
         }
     }
 
-    /// Writes to standard error. Where that fails there is nobody left to tell.
+    /// Says on standard error what is wrong.
     pub(super) fn err(&mut self, text: &str) {
+        self.log(true, text);
+    }
+
+    /// Says on standard error what is worth knowing.
+    pub(super) fn note(&mut self, text: &str) {
+        self.log(false, text);
+    }
+
+    fn log(&self, is_error: bool, text: &str) {
+        let text = match &self.agent {
+            Some(agent) => connector_lines(agent, is_error, text),
+            None => text.to_owned(),
+        };
+        // Where that fails there is nobody left to tell.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

@@ -96,7 +96,11 @@ pub(super) fn usable(
 /// Says findings on standard error.
 pub(super) fn say(sources: &Sources, findings: &Findings, streams: &mut Streams) {
     let text = findings::render(sources, findings, streams.style());
-    streams.err(&text);
+    if findings.has_errors() {
+        streams.err(&text);
+    } else {
+        streams.note(&text);
+    }
 }
 
 /// The library as a recipe sees it: its own folder comes first.

@@ -148,7 +148,7 @@ impl StageArgs {
         streams: &mut Streams,
     ) -> Result<Option<(Recipe, Bound)>, Refusal> {
         if OPTIONAL_STAGES.contains(&self.stage.as_str()) {
-            streams.err(&format!(
+            streams.note(&format!(
                 "tf-engine: {} has no stage `{}`: nothing to do\n",
                 self.recipe, self.stage
             ));

@@ -53,6 +53,8 @@ pub struct Console {
     look: Look,
     /// The agent's name, for lines as a device connector writes them.
     agent: Option<String>,
+    /// What was printed as it is last had no line's end.
+    plain_is_open: bool,
     stage: String,
     running: Option<Running>,
     /// How the last try failed: the error that goes on from it says the same.
@@ -91,6 +93,7 @@ impl Console {
             writer,
             look,
             agent: None,
+            plain_is_open: false,
             stage: String::new(),
             running: None,
             failed: None,
@@ -117,20 +120,23 @@ impl Console {
                 part.truncate(at);
                 part.push('…');
             }
-            let time = utc(time);
             let word = level.word();
             let line = if let Some(agent) = &self.agent {
-                let time = time.replace('T', " ").replace('.', ",");
-                let time = time.trim_end_matches('Z');
-                let word = level.python();
-                format!("{time} {agent} {word}: DEVICE CONNECTOR: {place}  {part}")
+                let line = of_connector(time, agent, level, &format!("{place}  {part}"));
+                // The agent reads both streams as one, and looks for what it knows where lines begin.
+                if std::mem::take(&mut self.plain_is_open) {
+                    format!("\n{line}")
+                } else {
+                    line
+                }
             } else if self.look.colour {
+                let time = utc(time);
                 format!(
                     "\x1b[2m{time}\x1b[0m \x1b[{}m{word}\x1b[0m \x1b[1m{place}\x1b[0m  {part}",
                     level.colour()
                 )
             } else {
-                format!("{time} {word} {place}  {part}")
+                format!("{} {word} {place}  {part}", utc(time))
             };
             self.writer.line(To::Log, line);
         }
@@ -149,6 +155,26 @@ impl Console {
         }
         self.line(saying.time, level, &saying.step.state, text);
     }
+}
+
+/// A line as Testflinger's device connectors write it.
+fn of_connector(time: SystemTime, agent: &str, level: Level, text: &str) -> String {
+    let time = utc(time).replace('T', " ").replace('.', ",");
+    let time = time.trim_end_matches('Z');
+    format!(
+        "{time} {agent} {}: DEVICE CONNECTOR: {text}",
+        level.python()
+    )
+}
+
+/// What is said outside of a run, as lines that device connectors write: an error, or only worth
+/// knowing.
+pub fn connector_lines(agent: &str, is_error: bool, text: &str) -> String {
+    let level = if is_error { Level::Error } else { Level::Info };
+    let now = SystemTime::now();
+    text.lines()
+        .map(|line| of_connector(now, agent, level, line) + "\n")
+        .collect()
 }
 
 impl Sink for Console {
@@ -244,6 +270,7 @@ impl Sink for Console {
                 if let Some(running) = &mut self.running {
                     running.passes = true;
                 }
+                self.plain_is_open = !text.ends_with('\n');
                 self.writer.text(To::Plain, text.clone());
             }
             Said::Note(Note::Doing(what)) => {
@@ -256,6 +283,7 @@ impl Sink for Console {
             }
             Said::Note(Note::Log { level, text, plain }) => {
                 if *plain {
+                    self.plain_is_open = false;
                     self.writer.line(To::Plain, text.clone());
                 } else {
                     let level = match level {

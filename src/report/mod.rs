@@ -25,7 +25,7 @@ mod writer;
 
 use std::time::SystemTime;
 
-pub use console::{Console, Look};
+pub use console::{Console, Look, connector_lines};
 pub use failure::Story;
 pub use jsonl::JsonLines;
 pub use outcome::{FILE_NAME, Outcome, VERSION, retry_elsewhere, verdict_word};

@@ -213,6 +213,18 @@ fn a_test_gives_its_own_status_and_the_agents_own_numbers_are_kept_from_it() {
 }
 
 #[test]
+fn a_log_line_begins_on_a_line_of_its_own() {
+    let mut agent = Agent::new("provision:\n  timeout: 1m\n  do: []\n");
+    agent
+        .bench
+        .job("test_data", json!({"test_cmds": "printf 'no end'"}));
+    agent.bench.write_inputs();
+    let test = agent.phase("runtest");
+    assert_eq!(test.status, 0, "{}", test.output);
+    assert!(test.output.contains("no end\n2"), "{}", test.output);
+}
+
+#[test]
 fn what_it_is_called_with_is_judged_as_before() {
     let agent = Agent::new("provision:\n  timeout: 1m\n  do: []\n");
     let help = agent.say("testflinger-device-connector --help");
@@ -239,6 +251,12 @@ fn what_it_is_called_with_is_judged_as_before() {
         let refused = agent.say(call);
         assert_eq!(refused.status, 2, "{call}: {}", refused.output);
         assert!(refused.output.contains(told), "{call}: {}", refused.output);
+    }
+    // Whatever is said of a stage has the form of a log line.
+    let refused =
+        agent.say("testflinger-device-connector trial provision -c ../none.yaml testflinger.json");
+    for line in refused.output.lines() {
+        assert!(line.contains("  ERROR: DEVICE CONNECTOR: "), "{line}");
     }
     // The options may come in any form that was taken before.
     for call in [
