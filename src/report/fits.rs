@@ -15,7 +15,7 @@ pub fn fits(config: &str, fits: &[Fit]) -> String {
     };
     let as_well: Vec<&str> = fits
         .iter()
-        .filter(|fit| fit.missing == best.missing && fit.telling.len() == best.telling.len())
+        .filter(|fit| fit.missing == best.missing && fit.weight == best.weight)
         .map(|fit| fit.recipe.as_str())
         .collect();
     let mut text = String::new();

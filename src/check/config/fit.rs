@@ -9,6 +9,9 @@ use crate::recipe::model::{Declared, Input, Recipe};
 use crate::recipe::reads::Used;
 use crate::recipe::yaml::Node;
 
+/// What a key weighs that one recipe alone reads; of several each has its share.
+const SOLE: usize = 1000;
+
 /// How well a recipe fits a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fit {
@@ -20,6 +23,8 @@ pub struct Fit {
     pub telling: Vec<String>,
     /// Keys that it requires and the config lacks.
     pub missing: Vec<String>,
+    /// How much the telling keys tell: the fewer recipes read a key, the more.
+    pub(crate) weight: usize,
     /// How many keys of the config it does not read.
     unread: usize,
 }
@@ -59,39 +64,43 @@ pub(super) fn provisioned_by(recipe: &Recipe) -> HashSet<String> {
 /// All recipes, the best fit first.
 pub(super) fn ranked(recipes: &[Recipe], config: &Node) -> Vec<Fit> {
     let provisioned: Vec<HashSet<String>> = recipes.iter().map(provisioned_by).collect();
-    let is_telling = |key: &str| {
-        let readers = provisioned.iter().filter(|keys| keys.contains(key)).count();
-        readers * 2 < recipes.len() && !READ_WHOLE.contains(&key)
-    };
+    let readers = |key: &str| provisioned.iter().filter(|keys| keys.contains(key)).count();
+    let is_telling = |key: &str| readers(key) * 3 < recipes.len() && !READ_WHOLE.contains(&key);
     let mut fits: Vec<Fit> = recipes
         .iter()
         .zip(&provisioned)
+        // One that reads nothing of a config fits all of them.
+        .filter(|(_, provisioned)| recipes.len() == 1 || !provisioned.is_empty())
         .map(|(recipe, provisioned)| {
             let read: Vec<&str> = given(config).filter(|key| reads(recipe, key)).collect();
             let mut missing: Vec<String> = Vec::new();
             for (name, input) in device_inputs(recipe) {
-                let lacks = input.required && !given(config).any(|key| key == name);
+                let lacks = input.required
+                    && provisioned.contains(name)
+                    && !given(config).any(|key| key == name);
                 if lacks && missing.iter().all(|known| known != name) {
                     missing.push(name.to_owned());
                 }
             }
+            let unread = given(config).count() - read.len();
+            let telling: Vec<&str> = read
+                .into_iter()
+                .filter(|key| provisioned.contains(*key) && is_telling(key))
+                .collect();
             Fit {
                 recipe: recipe.name.clone(),
                 summary: recipe.summary.clone(),
-                unread: given(config).count() - read.len(),
-                telling: read
-                    .into_iter()
-                    .filter(|key| provisioned.contains(*key) && is_telling(key))
-                    .map(str::to_owned)
-                    .collect(),
+                weight: telling.iter().map(|key| SOLE / readers(key).max(1)).sum(),
+                telling: telling.into_iter().map(str::to_owned).collect(),
                 missing,
+                unread,
             }
         })
         .collect();
     fits.sort_by_key(|fit| {
         (
             !fit.missing.is_empty(),
-            Reverse(fit.telling.len()),
+            Reverse(fit.weight),
             fit.unread,
             fit.missing.len(),
         )

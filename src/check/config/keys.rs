@@ -99,7 +99,9 @@ fn unread(recipes: &[Recipe], best: &Recipe, name: &str, span: Span) -> Finding 
         .collect();
     let known = device_inputs(best).map(|(name, _)| name).chain(READ_WHOLE);
     let similar = nearest(name, known);
-    if similar.is_some() {
+    if name == "control_host_reboot_timeout" {
+        finding.help("the control host is waited for until it answers, no longer: it can go")
+    } else if similar.is_some() {
         finding.suggest(similar)
     } else if others.is_empty() {
         finding.help("no recipe reads it: it can go")

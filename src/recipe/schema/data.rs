@@ -7,6 +7,10 @@ use super::{DRAFT, described};
 use crate::recipe::model::{Declared, Group, Input, InputType, Recipe};
 use crate::recipe::reads::Used;
 
+/// Texts that are taken for a truth, in whatever case (yaml.org/type/bool.html).
+const TRUTHS: &str =
+    "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])$";
+
 /// Which data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
@@ -202,7 +206,9 @@ fn typed(kind: InputType, input: &Input) -> Value {
             "number",
             r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$",
         ),
-        InputType::Boolean => json!({ "enum": [true, false, "true", "false"] }),
+        InputType::Boolean => json!({
+            "anyOf": [{ "enum": [true, false, 0, 1] }, { "type": "string", "pattern": TRUTHS }]
+        }),
         InputType::Duration => bounded(input, unit(input), "number", DURATION),
         InputType::Size => bounded(input, unit(input), "number", SIZE),
         InputType::Url => json!({ "type": "string", "pattern": r"^https?://[^/?#\s]\S*$" }),
